@@ -30,7 +30,6 @@ if(DYNAMO_BENCH)
 endif()
 
 # Asio is compiled once, in this target (src/base/asio.cpp); every user links it.
-find_package(Boost 1.81 REQUIRED COMPONENTS system)
 add_library(dynamo_asio STATIC "${CMAKE_SOURCE_DIR}/src/base/asio.cpp")
 add_library(dynamo::asio ALIAS dynamo_asio)
 target_compile_definitions(dynamo_asio PUBLIC

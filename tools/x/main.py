@@ -122,5 +122,5 @@ def dispatch(args, passed):
         return docs.build()
     elif args.command == "ci":
         import ci
-        return ci.run(args.only)
+        return ci.ci(args.only)
     return 0

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""dynamo-run on a terminal, in a pipe, and over a file of prompts."""
+import json
+import os
+import pty
+import re
+import select
+import subprocess
+import time
+
+from conftest import DYNAMO_RUN, QWEN3
+
+FAST = {**os.environ, "DYN_TOKEN_ECHO_DELAY_MS": "0", "DYN_LOG": "warn"}
+
+
+def run(*arguments, stdin="", env=None, timeout=60, cwd=None):
+    return subprocess.run([DYNAMO_RUN, *map(str, arguments)], input=stdin, capture_output=True, text=True, timeout=timeout,
+                          env={**FAST, **(env or {})}, cwd=cwd)
+
+
+def test_help_version_and_wrong_use_have_their_exit_codes(tmp_path):
+    assert run("--help").returncode == 0
+    version = run("--version", cwd=tmp_path)
+    assert version.returncode == 0 and version.stdout.startswith("dynamo-run ")
+    assert run("--frobnicate").returncode == 2
+    wrong = run("in=nothing", "out=echo")
+    assert wrong.returncode == 2 and "Invalid in= option 'nothing'" in wrong.stderr
+
+
+def test_no_arguments_on_a_terminal_print_the_usage():
+    done = run()
+    assert done.returncode in (0, 2) and "out=" in done.stdout + done.stderr
+
+
+def test_a_missing_model_is_named():
+    done = run("out=echo", "/nowhere/model.gguf", stdin="x")
+    assert done.returncode == 1 and "/nowhere/model.gguf" in done.stderr
+
+
+def test_print_config_shows_every_setting_with_its_source():
+    done = run("--print-config", "out=echo", env={"DYN_HTTP_BODY_LIMIT_MB": "7"})
+    value = json.loads(done.stdout)
+    assert value["settings"]["DYN_HTTP_BODY_LIMIT_MB"] == {"value": 7, "source": "environment"}
+    assert value["command"]["out"] == "echo"
+
+
+def test_stdin_answers_once_and_ends():
+    done = run("out=echo", QWEN3, stdin="hello from a pipe")
+    assert done.returncode == 0
+    assert done.stdout.strip() == "hello from a pipe"
+
+
+def test_batch_keeps_order_and_reports_failures_per_line(tmp_path):
+    file = tmp_path / "prompts.jsonl"
+    lines = [json.dumps({"text": f"prompt number {i}"}) for i in range(20)]
+    lines[7] = "{broken"
+    lines[11] = json.dumps({"no_text": 1})
+    file.write_text("\n".join(lines) + "\n")
+    done = run(f"in=batch:{file}", "out=echo", QWEN3)
+    assert done.returncode == 1, done.stderr  # two lines failed
+    out = [json.loads(line) for line in (tmp_path / "output.jsonl").read_text().splitlines()]
+    assert len(out) == 20
+    for i, entry in enumerate(out):
+        if i in (7, 11):
+            assert "error" in entry and entry["line"] == i + 1
+        else:
+            assert entry["text"] == f"prompt number {i}" and entry["response"] == entry["text"]
+            assert entry["tokens_out"] > 0 and entry["tokens_in"] > entry["tokens_out"] and entry["finish_reason"] == "stop"
+    assert "tokens/s" in done.stderr and "2 failed" in done.stderr
+
+
+class Terminal:
+    def __init__(self, *arguments, env=None):
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.execve(DYNAMO_RUN, [DYNAMO_RUN, *map(str, arguments)], {**FAST, "TERM": "dumb", **(env or {})})
+        self.seen = ""
+
+    def read_until(self, pattern, seconds=20):
+        deadline = time.monotonic() + seconds
+        while not re.search(pattern, self.seen):
+            assert time.monotonic() < deadline, f"no {pattern!r} in {self.seen!r}"
+            ready, _, _ = select.select([self.fd], [], [], 0.2)
+            if ready:
+                try:
+                    self.seen += os.read(self.fd, 4096).decode(errors="replace")
+                except OSError:
+                    break
+        match = re.search(pattern, self.seen)
+        assert match, f"ended without {pattern!r}: {self.seen!r}"
+        self.seen = self.seen[match.end():]
+
+    def send(self, text):
+        os.write(self.fd, text.encode())
+
+    def status(self):
+        _, status = os.waitpid(self.pid, 0)
+        return os.waitstatus_to_exitcode(status)
+
+
+def test_text_mode_answers_keeps_the_conversation_and_leaves_on_ctrl_d():
+    terminal = Terminal("in=text", "out=echo", QWEN3)
+    terminal.read_until("User")
+    terminal.send("good morning\r")
+    terminal.read_until("good morning")  # what was typed
+    terminal.read_until("good morning")  # the answer
+    terminal.read_until("User")
+    terminal.send("\x04")
+    assert terminal.status() == 0
+
+
+def test_ctrl_c_stops_an_answer_and_not_the_program():
+    terminal = Terminal("in=text", "out=echo", QWEN3, env={"DYN_TOKEN_ECHO_DELAY_MS": "200"})
+    terminal.read_until("User")
+    terminal.send(" ".join(f"w{i}" for i in range(60)) + "\r")
+    terminal.read_until(r"w59[\s\S]*w3")
+    terminal.send("\x03")
+    terminal.read_until("User", seconds=5)
+    terminal.send("\x04")
+    assert terminal.status() == 0

@@ -58,7 +58,7 @@ class JsonObject {
  private:
   struct Index;
   std::vector<Member> members_;
-  mutable std::unique_ptr<Index> index_;
+  std::unique_ptr<Index> index_;
 };
 
 /// A JSON value with exact 64-bit integers, doubles that survive a round trip, and object keys in
@@ -193,6 +193,7 @@ class JsonWriter {
   JsonWriter& value(double v);
   JsonWriter& value(float v);
   JsonWriter& value(std::string_view v);
+  JsonWriter& value(const std::string& v) { return value(std::string_view(v)); }
   JsonWriter& value(const char* v) { return value(std::string_view(v)); }
   JsonWriter& value(const Json& v);
   /// Text that already is one JSON value.

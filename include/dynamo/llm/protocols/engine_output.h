@@ -11,6 +11,7 @@
 #include <dynamo/base/error.h>
 #include <dynamo/base/json.h>
 #include <dynamo/llm/protocols/preprocessed_request.h>
+#include <dynamo/openai/usage.h>
 
 namespace dynamo::llm {
 
@@ -31,23 +32,9 @@ struct TopLogprob {
   std::optional<std::vector<std::uint8_t>> bytes;
 };
 
-struct PromptTokensDetails {
-  std::optional<std::uint32_t> audio_tokens;
-  std::optional<std::uint32_t> cached_tokens;
-};
-struct CompletionTokensDetails {
-  std::optional<std::uint32_t> accepted_prediction_tokens;
-  std::optional<std::uint32_t> audio_tokens;
-  std::optional<std::uint32_t> reasoning_tokens;
-  std::optional<std::uint32_t> rejected_prediction_tokens;
-};
-struct CompletionUsage {
-  std::uint32_t prompt_tokens = 0;
-  std::uint32_t completion_tokens = 0;
-  std::uint32_t total_tokens = 0;
-  std::optional<PromptTokensDetails> prompt_tokens_details;
-  std::optional<CompletionTokensDetails> completion_tokens_details;
-};
+using openai::CompletionTokensDetails;
+using openai::CompletionUsage;
+using openai::PromptTokensDetails;
 
 /// One step of one choice: the tokens since the last one. Source: LLMEngineOutput (v1.5).
 struct EngineOutput {

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <dynamo/base/error.h>
+#include <dynamo/llm/model_card.h>
+#include <dynamo/llm/protocols/preprocessed_request.h>
+#include <dynamo/openai/fwd.h>
+
+namespace dynamo::llm {
+
+/// An event that precedes the data of a stream, because the request asked for it.
+struct Annotation {
+  std::string event;
+  std::string comment;  ///< JSON text
+};
+
+/// One prompt, ready for an engine, and what the response needs to know about it.
+struct Preprocessed {
+  PreprocessedRequest request;
+  std::string formatted_prompt;  ///< empty when the prompt came as token ids
+  std::uint32_t prompt_tokens = 0;
+  std::vector<Annotation> annotations;
+};
+
+/// Turns OpenAI requests into token ids: template, tokenizer, stop, sampling and output options.
+///
+/// Pure and synchronous; several threads may use one. A caller on a shard asks estimate_cost()
+/// first and goes to the compute pool when it is over 100 us.
+/// Source: lib/llm/src/preprocessor.rs (v1.5), spec llm-pipeline 4; unlike it, a prompt that fills
+/// the context is refused here.
+class Preprocessor {
+ public:
+  struct Options {
+    /// Fill sampling parameters that the request leaves open from generation_config.json. For
+    /// in-process engines; workers apply their own.
+    bool apply_generation_defaults = false;
+  };
+  explicit Preprocessor(ModelCardPtr card) : Preprocessor(std::move(card), Options{}) {}
+  Preprocessor(ModelCardPtr card, Options options);
+
+  /// Errors: invalid_argument: the template's own message (raise_exception verbatim), or "This
+  /// model's maximum context length is …" with reason context_length_exceeded and param
+  /// "messages"; unavailable when the model has no working chat template.
+  Result<Preprocessed> preprocess(const openai::ChatRequest& request) const;
+  /// The prompt at `prompt_index` of a batch; 0 when prompt_embeds is set.
+  Result<Preprocessed> preprocess(const openai::CompletionRequest& request, std::size_t prompt_index) const;
+
+  /// Rough CPU time that preprocess() will take, from the sizes alone.
+  std::chrono::nanoseconds estimate_cost(const openai::ChatRequest& request) const noexcept;
+  std::chrono::nanoseconds estimate_cost(const openai::CompletionRequest& request,
+                                         std::size_t prompt_index) const noexcept;
+
+  const ModelCard& card() const noexcept { return *card_; }
+
+ private:
+  ModelCardPtr card_;
+  Options options_;
+};
+
+}  // namespace dynamo::llm

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <dynamo/base/error.h>
+#include <dynamo/base/json.h>
+#include <dynamo/llm/fwd.h>
+#include <dynamo/llm/protocols/preprocessed_request.h>
+
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -8,11 +13,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <dynamo/base/error.h>
-#include <dynamo/base/json.h>
-#include <dynamo/llm/fwd.h>
-#include <dynamo/llm/protocols/preprocessed_request.h>
 
 namespace dynamo::llm {
 
@@ -99,7 +99,8 @@ struct ModelCardOptions {
 /// generation_config.json, chat_template.jinja or .json) or a .gguf file. Reads whole files: not
 /// for a shard.
 /// Errors: not_found and permission_denied name the path; invalid_argument names file and member.
-Result<ModelCardPtr> load_model_card(const std::filesystem::path& path, const ModelCardOptions& options = {});
+Result<ModelCardPtr> load_model_card(const std::filesystem::path& path,
+                                     const ModelCardOptions& options = {});
 
 /// Lower case, characters outside [a-z0-9-_] as '_', leading '_' trimmed.
 std::string slugify(std::string_view name);

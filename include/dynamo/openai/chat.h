@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <dynamo/base/error.h>
+#include <dynamo/base/json.h>
+#include <dynamo/openai/generation.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <dynamo/base/error.h>
-#include <dynamo/base/json.h>
-#include <dynamo/openai/generation.h>
 
 namespace dynamo::openai {
 
@@ -35,6 +35,8 @@ struct ChatRequest : GenerationRequest {
   Json messages;  ///< an array
   std::optional<Json> tools;
   std::optional<ToolChoice> tool_choice;
+  Json tool_choice_json;      ///< as sent, for the template; null when absent
+  Json response_format_json;  ///< as sent, for the template; null when absent
   std::optional<bool> parallel_tool_calls;
   std::optional<std::uint32_t> max_completion_tokens;
   std::optional<bool> logprobs;
@@ -50,7 +52,9 @@ struct ChatRequest : GenerationRequest {
   bool has_functions = false;      ///< `functions` was sent: 501
   bool has_function_call = false;  ///< `function_call` was sent: 501
 
-  bool has_tools() const noexcept { return tools && tools->if_array() && !tools->if_array()->empty(); }
+  bool has_tools() const noexcept {
+    return tools && tools->if_array() && !tools->if_array()->empty();
+  }
   /// Tools are there and tool_choice is not none.
   bool tools_enabled() const noexcept {
     return has_tools() && !(tool_choice && tool_choice->kind == ToolChoice::Kind::none);

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <dynamo/base/json.h>
+#include <dynamo/openai/usage.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <dynamo/base/json.h>
-#include <dynamo/openai/usage.h>
 
 namespace dynamo::openai {
 
@@ -63,21 +63,23 @@ class ChatChunkWriter {
   };
   explicit ChatChunkWriter(const Options& options);
 
-  /// Appends `data: {…}\n\n`. `usage` and `nvext` (text of a JSON object; empty: none) are optional.
+  /// Appends `data: {…}\n\n`. `usage` and `nvext` (text of a JSON object; empty: none) are
+  /// optional.
   void append(std::string& out, const ChatDelta& delta, const CompletionUsage* usage = nullptr,
               std::string_view nvext = {}) const;
   /// The fast way for the most frequent chunk: content only.
   void append_content(std::string& out, std::uint32_t index, std::string_view content) const;
   /// The last chunk of a stream that asked for it: `choices` is empty.
-  void append_usage(std::string& out, const CompletionUsage& usage, std::string_view nvext = {}) const;
+  void append_usage(std::string& out, const CompletionUsage& usage,
+                    std::string_view nvext = {}) const;
 
  private:
-  std::string head_;            // data: {"id":"…","choices":[{"index":
-  std::string tail_;            // ],"created":…,"object":"chat.completion.chunk"
-  std::string usage_head_;      // data: {"id":"…","choices":[
-  std::string reasoning_key_;   // "reasoning_content":
-  std::string content_head_;    // head_ for choice 0 up to the content
-  std::string content_tail_;    // },"finish_reason":null,"logprobs":null}…\n\n
+  std::string head_;           // data: {"id":"…","choices":[{"index":
+  std::string tail_;           // ],"created":…,"object":"chat.completion.chunk"
+  std::string usage_head_;     // data: {"id":"…","choices":[
+  std::string reasoning_key_;  // "reasoning_content":
+  std::string content_head_;   // head_ for choice 0 up to the content
+  std::string content_tail_;   // },"finish_reason":null,"logprobs":null}…\n\n
 };
 
 struct ToolCall {

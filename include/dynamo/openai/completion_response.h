@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <dynamo/base/json.h>
+#include <dynamo/openai/chat_response.h>
+#include <dynamo/openai/usage.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <dynamo/base/json.h>
-#include <dynamo/openai/chat_response.h>
-#include <dynamo/openai/usage.h>
 
 namespace dynamo::openai {
 
@@ -39,11 +39,12 @@ class CompletionChunkWriter {
   };
   explicit CompletionChunkWriter(const Options& options);
 
-  void append(std::string& out, const CompletionDelta& delta, const CompletionUsage* usage = nullptr,
-              std::string_view nvext = {}) const;
+  void append(std::string& out, const CompletionDelta& delta,
+              const CompletionUsage* usage = nullptr, std::string_view nvext = {}) const;
   /// The fast way for the most frequent chunk: text only.
   void append_text(std::string& out, std::uint32_t index, std::string_view text) const;
-  void append_usage(std::string& out, const CompletionUsage& usage, std::string_view nvext = {}) const;
+  void append_usage(std::string& out, const CompletionUsage& usage,
+                    std::string_view nvext = {}) const;
 
  private:
   std::string head_;  // data: {"id":"…","choices":[

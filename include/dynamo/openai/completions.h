@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <dynamo/base/error.h>
+#include <dynamo/base/json.h>
+#include <dynamo/openai/generation.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
-
-#include <dynamo/base/error.h>
-#include <dynamo/base/json.h>
-#include <dynamo/openai/generation.h>
 
 namespace dynamo::openai {
 
@@ -21,7 +21,7 @@ using Prompt = std::variant<std::string, std::vector<std::uint32_t>>;
 struct CompletionRequest : GenerationRequest {
   /// At least one, unless prompt_embeds is set. Several form a batch.
   std::vector<Prompt> prompts;
-  bool prompt_is_list = false;  ///< an array of prompts was sent, even if of one
+  bool prompt_is_list = false;               ///< an array of prompts was sent, even if of one
   std::optional<std::string> prompt_embeds;  ///< base64
   std::optional<std::string> suffix;
   std::optional<std::uint8_t> logprobs;
@@ -35,7 +35,8 @@ struct CompletionRequest : GenerationRequest {
 };
 
 /// See parse_chat_request.
-Result<CompletionRequest> parse_completion_request(std::string_view body, const ParseOptions& options = {});
+Result<CompletionRequest> parse_completion_request(std::string_view body,
+                                                   const ParseOptions& options = {});
 Result<CompletionRequest> parse_completion_request(Json body, const ParseOptions& options = {});
 
 /// See validate(const ChatRequest&).

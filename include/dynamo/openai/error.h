@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <dynamo/base/error.h>
+
 #include <string>
 #include <string_view>
-
-#include <dynamo/base/error.h>
 
 namespace dynamo::openai {
 
@@ -19,7 +19,8 @@ struct ErrorBodyOptions {
 };
 
 /// The reason phrase of a status as the reference's flat `type` member carries it: the canonical
-/// phrase, "Overloaded" for `overload_status`, "Client Closed Request" for 499, else "UnknownError".
+/// phrase, "Overloaded" for `overload_status`, "Client Closed Request" for 499, else
+/// "UnknownError".
 std::string_view error_type(int status, int overload_status = 529) noexcept;
 
 /// The nested `type` of OpenAI: invalid_request_error, authentication_error, permission_error,

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <dynamo/base/error.h>
+#include <dynamo/base/json.h>
+#include <dynamo/openai/nvext.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include <dynamo/base/error.h>
-#include <dynamo/base/json.h>
-#include <dynamo/openai/nvext.h>
 
 namespace dynamo::openai {
 
@@ -77,9 +77,12 @@ struct GenerationRequest {
   std::uint32_t choices() const noexcept { return n.value_or(1); }
   bool include_usage() const noexcept { return stream_options && stream_options->include_usage; }
   bool continuous_usage() const noexcept {
-    return stream_options && stream_options->include_usage && stream_options->continuous_usage_stats;
+    return stream_options && stream_options->include_usage &&
+           stream_options->continuous_usage_stats;
   }
-  bool wants_extra_field(std::string_view field) const noexcept { return nvext && nvext->wants(field); }
+  bool wants_extra_field(std::string_view field) const noexcept {
+    return nvext && nvext->wants(field);
+  }
 };
 
 }  // namespace dynamo::openai

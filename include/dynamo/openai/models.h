@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <dynamo/base/json.h>
+
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-
-#include <dynamo/base/json.h>
 
 namespace dynamo::openai {
 
@@ -16,7 +16,7 @@ struct Model {
   std::string id;
   std::uint32_t created = 0;  ///< seconds since 1970; the reference writes the time of the request
   std::string owned_by = "nvidia";
-  std::optional<std::uint32_t> context_window;     ///< tokens
+  std::optional<std::uint32_t> context_window;  ///< tokens
   std::optional<std::uint64_t> max_output_tokens;
 };
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <dynamo/base/error.h>
+#include <dynamo/base/json.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <dynamo/base/error.h>
-#include <dynamo/base/json.h>
 
 namespace dynamo::openai {
 

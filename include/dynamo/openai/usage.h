@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <dynamo/base/json.h>
+
 #include <cstdint>
 #include <optional>
-
-#include <dynamo/base/json.h>
 
 namespace dynamo::openai {
 

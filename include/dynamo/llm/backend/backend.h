@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <dynamo/llm/fwd.h>
+#include <dynamo/llm/protocols/engine_output.h>
+#include <dynamo/llm/protocols/preprocessed_request.h>
+#include <dynamo/openai/chat_response.h>
+
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -8,11 +13,6 @@
 #include <string>
 #include <variant>
 #include <vector>
-
-#include <dynamo/llm/fwd.h>
-#include <dynamo/llm/protocols/engine_output.h>
-#include <dynamo/llm/protocols/preprocessed_request.h>
-#include <dynamo/openai/chat_response.h>
 
 namespace dynamo::llm {
 
@@ -24,7 +24,7 @@ struct BackendOutput {
   std::vector<TokenId> token_ids;  ///< as the engine sent them, hidden stop tokens included
   std::string text;                ///< new text for the client
   std::optional<FinishReason> finish_reason;
-  std::optional<StopReason> stop_reason;  ///< the user's stop string or stop id that matched
+  std::optional<StopReason> stop_reason;      ///< the user's stop string or stop id that matched
   std::vector<openai::ChatLogprob> logprobs;  ///< one per token, when the request asked for them
   std::optional<CompletionUsage> completion_usage;
   std::optional<Json> disaggregated_params;
@@ -45,7 +45,8 @@ struct BackendOutput {
 class Backend {
  public:
   /// Keeps what it needs of the request, which may be moved afterwards.
-  Backend(std::shared_ptr<const tokenizer::Tokenizer> tokenizer, const PreprocessedRequest& request);
+  Backend(std::shared_ptr<const tokenizer::Tokenizer> tokenizer,
+          const PreprocessedRequest& request);
   ~Backend();
   Backend(Backend&&) noexcept;
   Backend& operator=(Backend&&) noexcept;

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <dynamo/base/error.h>
+#include <dynamo/llm/model_card.h>
+#include <dynamo/llm/protocols/preprocessed_request.h>
+#include <dynamo/openai/fwd.h>
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
-
-#include <dynamo/base/error.h>
-#include <dynamo/llm/model_card.h>
-#include <dynamo/llm/protocols/preprocessed_request.h>
-#include <dynamo/openai/fwd.h>
 
 namespace dynamo::llm {
 
@@ -49,7 +49,8 @@ class Preprocessor {
   /// "messages"; unavailable when the model has no working chat template.
   Result<Preprocessed> preprocess(const openai::ChatRequest& request) const;
   /// The prompt at `prompt_index` of a batch; 0 when prompt_embeds is set.
-  Result<Preprocessed> preprocess(const openai::CompletionRequest& request, std::size_t prompt_index) const;
+  Result<Preprocessed> preprocess(const openai::CompletionRequest& request,
+                                  std::size_t prompt_index) const;
 
   /// Rough CPU time that preprocess() will take, from the sizes alone.
   std::chrono::nanoseconds estimate_cost(const openai::ChatRequest& request) const noexcept;

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <dynamo/base/error.h>
+#include <dynamo/base/json.h>
+#include <dynamo/llm/protocols/preprocessed_request.h>
+#include <dynamo/openai/usage.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
-
-#include <dynamo/base/error.h>
-#include <dynamo/base/json.h>
-#include <dynamo/llm/protocols/preprocessed_request.h>
-#include <dynamo/openai/usage.h>
 
 namespace dynamo::llm {
 
@@ -38,10 +38,10 @@ using openai::PromptTokensDetails;
 
 /// One step of one choice: the tokens since the last one. Source: LLMEngineOutput (v1.5).
 struct EngineOutput {
-  std::vector<TokenId> token_ids;  ///< new tokens only
+  std::vector<TokenId> token_ids;   ///< new tokens only
   std::optional<std::string> text;  ///< set when the engine detokenizes itself
   std::optional<double> cum_log_probs;
-  std::optional<std::vector<double>> log_probs;                   ///< one per token
+  std::optional<std::vector<double>> log_probs;                      ///< one per token
   std::optional<std::vector<std::vector<TopLogprob>>> top_logprobs;  ///< one list per token
   std::optional<FinishReason> finish_reason;
   std::optional<std::variant<std::string, std::int64_t>> stop_reason;

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <dynamo/base/clock.h>
+#include <dynamo/base/error.h>
+#include <dynamo/llm/fwd.h>
+#include <dynamo/llm/model_card.h>
+#include <dynamo/openai/fwd.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
-
-#include <dynamo/base/clock.h>
-#include <dynamo/base/error.h>
-#include <dynamo/llm/fwd.h>
-#include <dynamo/llm/model_card.h>
-#include <dynamo/openai/fwd.h>
 
 namespace dynamo::llm {
 
@@ -44,7 +44,8 @@ class ResponsePipeline {
   /// Consumes a batch of one prompt's engine stream and appends the bytes that can leave now.
   /// Errors: the engine ended a choice with an error. Before any byte of the answer is out, the
   /// error becomes the response's status; afterwards the caller calls fail().
-  virtual Result<void> feed(std::size_t prompt, std::span<EngineOutput> batch, std::string& out) = 0;
+  virtual Result<void> feed(std::size_t prompt, std::span<EngineOutput> batch,
+                            std::string& out) = 0;
 
   /// All choices of the prompt have ended: its engine stream may be stopped and finished.
   virtual bool engine_finished(std::size_t prompt) const = 0;
@@ -64,7 +65,7 @@ class ResponsePipeline {
 
 /// What the pipeline needs beside request and prompt.
 struct ResponseContext {
-  std::string request_id;  ///< without "chatcmpl-" or "cmpl-"
+  std::string request_id;          ///< without "chatcmpl-" or "cmpl-"
   base::SystemTime received_at{};  ///< gives `created`
   ModelCardPtr card;
   std::string reasoning_field = "reasoning_content";  ///< DYN_REASONING_FIELD_NAME
@@ -77,8 +78,8 @@ struct ResponseContext {
 Result<std::unique_ptr<ResponsePipeline>> make_chat_response(const openai::ChatRequest& request,
                                                              const Preprocessed& prompt,
                                                              const ResponseContext& context);
-Result<std::unique_ptr<ResponsePipeline>> make_completion_response(const openai::CompletionRequest& request,
-                                                                   std::span<const Preprocessed> prompts,
-                                                                   const ResponseContext& context);
+Result<std::unique_ptr<ResponsePipeline>> make_completion_response(
+    const openai::CompletionRequest& request, std::span<const Preprocessed> prompts,
+    const ResponseContext& context);
 
 }  // namespace dynamo::llm

@@ -82,7 +82,16 @@ Error& Error::operator=(const Error& other) {
 }
 
 Error::Error(Error&&) noexcept = default;
-Error& Error::operator=(Error&&) noexcept = default;
+
+// Safe against itself, as in `error = std::move(error).with("reading x")`.
+Error& Error::operator=(Error&& other) noexcept {
+  if (this != &other) {
+    code_ = other.code_;
+    message_ = std::move(other.message_);
+    extra_ = std::move(other.extra_);
+  }
+  return *this;
+}
 Error::~Error() = default;
 
 Error::Extra& Error::extra() {

@@ -33,24 +33,27 @@ class Reader {
   Reader(std::string_view text, std::size_t depth_limit) : text_(text), depth_left_(depth_limit) {}
 
   Result<Json> read() {
-    if (const std::size_t good = valid_utf8_prefix(text_); good != text_.size()) {
-      at_ = good;
+    Json value;
+    const bool good = read_value(value) && read_end();
+    // The reader itself passes any bytes; of two faults the first is reported.
+    const std::size_t valid = valid_utf8_prefix(text_);
+    if (valid != text_.size() && (good || valid < at_)) {
+      at_ = valid;
       problem_ = "invalid UTF-8";
       return error();
     }
-    Json value;
-    if (!read_value(value)) return error();
-    skip_space();
-    if (at_ != text_.size()) {
-      expected("end of text after the value");
-      return error();
-    }
+    if (!good) return error();
     return value;
   }
 
  private:
   bool at_end() const { return at_ == text_.size(); }
   char peek() const { return at_end() ? '\0' : text_[at_]; }
+
+  bool read_end() {
+    skip_space();
+    return at_end() || expected("end of text after the value");
+  }
 
   void skip_space() {
     while (!at_end() &&

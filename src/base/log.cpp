@@ -45,6 +45,13 @@ void write_stderr(std::string_view line) noexcept {
   }
 }
 
+std::string trimmed_lower(std::string_view text) {
+  std::string out;
+  for (const char c : text)
+    if (c != ' ' && c != '\t') out.push_back(c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c);
+  return out;
+}
+
 std::string_view environment(const char* name) noexcept {
   const char* const value = std::getenv(name);
   return value != nullptr ? value : std::string_view();
@@ -70,7 +77,7 @@ LogField::LogField(std::string_view key, const Error& error)
 LogOptions log_options_from_environment() {
   LogOptions options;
   if (const auto filter = environment("DYN_LOG"); !filter.empty()) options.filter = filter;
-  const auto format = environment("DYN_LOGGING_CONSOLE_FORMAT");
+  const std::string format = trimmed_lower(environment("DYN_LOGGING_CONSOLE_FORMAT"));
   if (format == "jsonl" || (format.empty() && is_truthy(environment("DYN_LOGGING_JSONL"))))
     options.format = LogFormat::jsonl;
   options.ansi =

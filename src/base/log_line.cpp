@@ -28,14 +28,15 @@ void append_padded(std::string& out, long value, std::size_t width) {
   out += digits;
 }
 
-// File relative to the root of the sources.
+// File relative to the root of the sources. A compiler is given absolute paths, or with a compiler
+// cache paths relative to the build folder; the top folder's name is in both.
 std::string_view short_file(std::string_view file) {
-  static const std::string_view root = [] {
-    const std::string_view mine = std::source_location::current().file_name();
-    constexpr std::string_view kMine = "src/base/log_line.cpp";
-    return mine.ends_with(kMine) ? mine.substr(0, mine.size() - kMine.size()) : std::string_view();
-  }();
-  return file.starts_with(root) ? file.substr(root.size()) : file;
+  for (const std::string_view top :
+       {"/src/", "/include/", "/apps/", "/tests/", "/tools/", "/bench/", "/examples/"}) {
+    const std::size_t at = file.rfind(top);
+    if (at != std::string_view::npos) return file.substr(at + 1);
+  }
+  return file;
 }
 
 bool is_control(unsigned char c) {

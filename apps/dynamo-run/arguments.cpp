@@ -118,8 +118,7 @@ std::unique_ptr<CLI::App> command_line(Arguments& out, std::string& positional, 
       ->take_all()
       ->delimiter(',')
       ->envname("DYN_HTTP_API_KEYS");
-  app->add_flag("-v", out.verbosity, "debug log; -vv: trace")
-      ->multi_option_policy(CLI::MultiOptionPolicy::Throw);
+  app->add_flag_function("-v", [](std::int64_t) {}, "debug log; -vv: trace");
   app->add_option("--context-length", out.context_length, "context in tokens, at most the model's");
   app->add_option("--kv-cache-block-size", out.kv_cache_block_size, "tokens per KV block")
       ->envname("DYN_KV_CACHE_BLOCK_SIZE");
@@ -213,6 +212,7 @@ Result<Arguments> parse_arguments(std::span<const std::string_view> arguments,
     out.action = Arguments::Action::version;
     return out;
   }
+  out.verbosity = static_cast<int>(app->count("-v"));
   if (!positional.empty()) out.model_path = positional;
 
   out.input = surroundings.stdin_is_terminal ? Input::text : Input::stdin_text;

@@ -105,6 +105,8 @@ Json* JsonObject::find(std::string_view key) noexcept {
 
 Json& JsonObject::operator[](std::string_view key) {
   if (Json* found = find(key)) return *found;
+  // Growing from one would move the first members three times.
+  if (members_.empty()) members_.reserve(4);
   members_.push_back({std::string(key), Json()});
   if (index_ && members_.size() * 2 <= index_->slots.size()) {
     index_->insert(key, members_.size() - 1);

@@ -4,7 +4,8 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <cstring>
+
+#include "base/json_scan.h"
 
 namespace dynamo::base {
 namespace {
@@ -87,31 +88,6 @@ void append_integer(std::string& out, Integer value) {
   std::array<char, 24> text;
   const auto end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
   out.append(text.data(), end);
-}
-
-constexpr bool needs_escape(unsigned char c) {
-  return c < 0x20 || c == '"' || c == '\\';
-}
-
-constexpr std::uint64_t repeat(unsigned char byte) {
-  return 0x0101010101010101u * byte;
-}
-
-// The high bit of each byte of `word` that is zero (bits above the first hit may be wrong).
-constexpr std::uint64_t zero_bytes(std::uint64_t word) {
-  return (word - repeat(1)) & ~word & repeat(0x80);
-}
-
-// Offset of the first byte at or after `from` that must be escaped, or the size.
-std::size_t find_escape(std::string_view text, std::size_t from) {
-  for (; from + 8 <= text.size(); from += 8) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, text.data() + from, 8);
-    const std::uint64_t control = (word - repeat(0x20)) & ~word & repeat(0x80);
-    if ((control | zero_bytes(word ^ repeat('"')) | zero_bytes(word ^ repeat('\\'))) != 0) break;
-  }
-  while (from < text.size() && !needs_escape(static_cast<unsigned char>(text[from]))) ++from;
-  return from;
 }
 
 void append_escape(std::string& out, char c) {
@@ -233,8 +209,9 @@ void append_pretty(std::string& out, const Json& value, std::size_t indent, std:
 void append_json_string(std::string& out, std::string_view text) {
   out.push_back('"');
   std::size_t done = 0;
+  std::uint64_t seen = 0;
   for (;;) {
-    const std::size_t stop = find_escape(text, done);
+    const std::size_t stop = detail::find_plain_end(text, done, seen);
     out.append(text.substr(done, stop - done));
     if (stop == text.size()) break;
     append_escape(out, text[stop]);

@@ -18,9 +18,13 @@
 namespace dynamo::base {
 
 class Json;
+namespace detail {
+class JsonReader;
+}
 
 /// Members of a JSON object in the order they were written; keys are unique (the last one wins,
 /// at the place of the first). Lookup is linear up to 8 members and indexed above that.
+/// Values may be changed through iterators, keys may not.
 class JsonObject {
  public:
   struct Member;
@@ -145,6 +149,7 @@ class Json {
   std::string dump_pretty(int indent = 2) const;
 
  private:
+  friend class detail::JsonReader;  // builds values in place
   std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string, Array, JsonObject> value_;
 };
 
@@ -161,8 +166,11 @@ struct JsonParseOptions {
   bool lenient = false;
 };
 
-/// Parses one JSON text. UTF-8 is validated, doubles are exact, nesting is bounded.
-/// Errors: Errc::invalid_argument with what was expected, and line and column.
+/// Parses one JSON text. UTF-8 is validated, doubles are exact, nesting is bounded. Accepts what
+/// serde_json accepts: "-0" is a double, numbers that overflow binary64 and lone surrogates are
+/// refused, no byte order mark. A nesting of exactly `depth_limit` is accepted.
+/// Errors: Errc::invalid_argument with what was expected and what came, line, and column in
+/// characters; Errc::payload_too_large above `size_limit_bytes`.
 Result<Json> parse_json(std::string_view text, const JsonParseOptions& options = {});
 
 /// Appends JSON text to a string. It is the only serializer of the project: values, events and
@@ -171,7 +179,7 @@ Result<Json> parse_json(std::string_view text, const JsonParseOptions& options =
 /// Integers are written exactly; doubles in the shortest form that round-trips ("0.7", "1.0",
 /// "1e16", "1e-7"; NaN and infinities as null), floats in the shortest form that round-trips in
 /// binary32. Strings escape `"`, `\` and control characters only (\b \t \n \f \r, else \u00xx),
-/// non-ASCII stays UTF-8. The caller keeps begin/end balanced; commas are placed by the writer.
+/// non-ASCII stays UTF-8 and must be valid. The caller keeps begin/end balanced; commas are placed by the writer.
 class JsonWriter {
  public:
   explicit JsonWriter(std::string& out) noexcept : out_(out) {}

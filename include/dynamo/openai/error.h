@@ -10,7 +10,7 @@ namespace dynamo::openai {
 
 /// What the error body of a failure needs beside the failure itself.
 struct ErrorBodyOptions {
-  /// The status line's code; 0 takes http_status(error.code()).
+  /// The status line's code; 0 takes error_status(error, overload_status).
   int status = 0;
   /// Status that means overload here (DYN_HTTP_OVERLOAD_STATUS_CODE).
   int overload_status = 529;
@@ -27,9 +27,15 @@ std::string_view error_type(int status, int overload_status = 529) noexcept;
 /// rate_limit_error or server_error.
 std::string_view openai_error_type(int status) noexcept;
 
+/// The response's status: http_status(error.code()), with `overload_status` for Errc::overloaded. A
+/// status that a backend answered with is kept when it is 4xx, 503 or the overload status; any
+/// other becomes 500.
+int error_status(const Error& error, int overload_status = 529) noexcept;
+
 /// The body that both OpenAI's SDKs and clients of the reference can read:
 /// `{"error":{"message","type","param","code"},"message","type","code"[,"details"][,"request_id"]}`.
-/// `param` is error.param() or null, the nested `code` error.reason() or null.
+/// `param` is error.param() or null, the nested `code` error.reason() or null. A failure inside a
+/// backend (500 with a backend status) says only "Internal server error" and the backend's status.
 std::string error_body(const Error& error, const ErrorBodyOptions& options = {});
 
 /// The event that ends a stream which has already begun with status 200, the same for every cause

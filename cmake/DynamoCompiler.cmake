@@ -62,4 +62,5 @@ endif()
 add_library(dynamo_warnings INTERFACE)
 target_compile_options(dynamo_warnings INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor -Werror=unused-result
+  -Wno-missing-designated-field-initializers  # {.a = 1} means: the rest as declared
   $<$<BOOL:${DYNAMO_WERROR}>:-Werror>)

@@ -69,7 +69,7 @@ struct ChatRequest : GenerationRequest {
 /// Errors: Errc::invalid_argument "Failed to deserialize the JSON body into the target type: …"
 /// with the member's path in the message and in param().
 Result<ChatRequest> parse_chat_request(std::string_view body, const ParseOptions& options = {});
-Result<ChatRequest> parse_chat_request(Json body, const ParseOptions& options = {});
+Result<ChatRequest> chat_request_from_json(Json body, const ParseOptions& options = {});
 
 /// Checks what the types cannot say, in the reference's order; the first failure wins.
 /// Errors: unimplemented (501) for the deprecated functions and function_call, else

@@ -37,7 +37,7 @@ struct CompletionRequest : GenerationRequest {
 /// See parse_chat_request.
 Result<CompletionRequest> parse_completion_request(std::string_view body,
                                                    const ParseOptions& options = {});
-Result<CompletionRequest> parse_completion_request(Json body, const ParseOptions& options = {});
+Result<CompletionRequest> completion_request_from_json(Json body, const ParseOptions& options = {});
 
 /// See validate(const ChatRequest&).
 Result<void> validate(const CompletionRequest& request);

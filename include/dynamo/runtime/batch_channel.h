@@ -1,38 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <atomic>
+#include <dynamo/base/error.h>
+#include <dynamo/runtime/async_event.h>
+
 #include <cstddef>
 #include <functional>
-#include <memory>
 #include <mutex>
 #include <optional>
 #include <utility>
 #include <vector>
 
-#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <dynamo/base/error.h>
 
 namespace dynamo::runtime {
-
-/// A waiter for one event from another thread, resumed on the awaiting coroutine's executor.
-/// notify() before wait() is remembered. One waiter at a time. Cancelling the wait is safe.
-class AsyncEvent {
- public:
-  AsyncEvent();
-  ~AsyncEvent();
-  AsyncEvent(const AsyncEvent&) = delete;
-  AsyncEvent& operator=(const AsyncEvent&) = delete;
-  /// Wakes the waiter, or the next one. Any thread; cheap when nobody waits.
-  void notify();
-  /// Errors: Errc::cancelled when the awaiting coroutine is cancelled.
-  boost::asio::awaitable<Result<void>> wait();
-
- private:
-  struct Impl;
-  std::shared_ptr<Impl> impl_;
-};
 
 /// Bounded queue from one producer thread to one coroutine. The consumer takes everything that is
 /// there in one step, so a burst of tokens costs one wake-up.
@@ -42,7 +23,7 @@ class BatchChannel {
   explicit BatchChannel(std::size_t capacity) : capacity_(capacity) {}
 
   /// False when the channel is full (the producer must hold the item back: that is the
-  /// back-pressure) or closed by the consumer. Any thread.
+  /// back-pressure; `item` is untouched then) or closed. Any thread.
   bool try_push(T& item) {
     {
       std::lock_guard lock(mutex_);
@@ -52,10 +33,28 @@ class BatchChannel {
     ready_.notify();
     return true;
   }
+  /// Moves as many of `items` as there is room for, from its front, for one wake-up; returns how
+  /// many. Those are left in a moved-from state.
+  std::size_t try_push_batch(std::vector<T>& items) {
+    std::size_t taken = 0;
+    {
+      std::lock_guard lock(mutex_);
+      if (closed_) return 0;
+      while (taken < items.size() && items_.size() < capacity_)
+        items_.push_back(std::move(items[taken++]));
+    }
+    if (taken != 0) ready_.notify();
+    return taken;
+  }
   /// Room left, 0 when closed. A hint for producers that batch.
   std::size_t room() const {
     std::lock_guard lock(mutex_);
     return closed_ ? 0 : capacity_ - items_.size();
+  }
+  /// Whether either end has closed it: nothing can be pushed any more.
+  bool closed() const {
+    std::lock_guard lock(mutex_);
+    return closed_;
   }
   /// The producer's end of stream; with an error, next() returns it after the items before it.
   void close(std::optional<Error> error = std::nullopt) {
@@ -69,9 +68,14 @@ class BatchChannel {
   }
   /// The consumer's end: what is queued is dropped, pushes fail from now on.
   void abandon() {
-    std::lock_guard lock(mutex_);
-    closed_ = true;
-    items_.clear();
+    std::vector<T> dropped;  // destroyed without the lock
+    {
+      std::lock_guard lock(mutex_);
+      closed_ = true;
+      error_.reset();
+      dropped.swap(items_);
+      if (on_drained_) on_drained_();
+    }
   }
 
   /// At least one item, or an empty vector at the end of the stream.
@@ -91,11 +95,12 @@ class BatchChannel {
           co_return std::vector<T>{};
         }
       }
-      if (auto woken = co_await ready_.wait(); !woken) co_return std::unexpected(std::move(woken).error());
+      if (auto woken = co_await ready_.wait(); !woken)
+        co_return std::unexpected(std::move(woken).error());
     }
   }
-  /// Called under the channel's lock whenever next() made room; wakes a producer that waits. Set
-  /// before use.
+  /// Called under the channel's lock whenever next() made room or abandon() closed the channel;
+  /// wakes a producer that waits. It must not call the channel. Set before use.
   void on_drained(std::function<void()> callback) { on_drained_ = std::move(callback); }
 
  private:

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <dynamo/base/error.h>
+#include <dynamo/runtime/fwd.h>
+
 #include <atomic>
 #include <cstddef>
 #include <functional>
@@ -8,8 +11,6 @@
 #include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
-#include <dynamo/base/error.h>
-#include <dynamo/runtime/fwd.h>
 
 namespace dynamo::runtime {
 
@@ -23,11 +24,15 @@ class Shard {
 
   std::size_t index() const noexcept;
   boost::asio::any_io_executor executor() noexcept;
-  /// Runs `work` on the shard's thread. Any thread may call.
+  /// Runs `work` on the shard's thread. Any thread may call. Dropped without running when the
+  /// shard stops first.
   void post(std::move_only_function<void()> work);
 
-  /// Requests in progress; the acceptor gives a new connection to the shard with the fewest.
-  void request_started() noexcept { active_.fetch_add(1, std::memory_order_relaxed); }
+  /// Requests in progress; the acceptor gives a new connection to the shard with the fewest. The
+  /// shard measures the delay of its event loop while there are any.
+  void request_started() noexcept {
+    if (active_.fetch_add(1, std::memory_order_relaxed) == 0) became_busy();
+  }
   void request_ended() noexcept { active_.fetch_sub(1, std::memory_order_relaxed); }
   std::size_t active_requests() const noexcept { return active_.load(std::memory_order_relaxed); }
 
@@ -37,7 +42,10 @@ class Shard {
  private:
   friend class ShardPool;
   explicit Shard(std::size_t index);
+  void start();
+  void stop();
   void run();
+  void became_busy() noexcept;
   struct Impl;
   std::unique_ptr<Impl> impl_;
   std::atomic<std::size_t> active_{0};
@@ -46,7 +54,8 @@ class Shard {
 /// The process's shards. Threads run from construction until stop().
 class ShardPool {
  public:
-  /// `count` 0 means DYN_RUNTIME_NUM_WORKER_THREADS, else the number of cores. At most 256.
+  /// `count` 0 means DYN_RUNTIME_NUM_WORKER_THREADS, else the number of cores this process may
+  /// use (affinity and cgroup quota). At most 256.
   explicit ShardPool(std::size_t count = 0);
   ~ShardPool();
   ShardPool(const ShardPool&) = delete;
@@ -56,12 +65,17 @@ class ShardPool {
   Shard& at(std::size_t index) noexcept { return *shards_[index]; }
   /// The shard with the fewest active requests; ties go round robin.
   Shard& least_loaded() noexcept;
+  /// Publishes kEventLoopDelay, kEventLoopStalls and kShardActiveRequests (runtime_metrics.h) and
+  /// starts measuring. Once, before requests arrive; the registry outlives the pool.
+  void export_metrics(MetricsRegistry& registry);
   /// Ends the threads after their present handler; idempotent. Tasks must have been joined before.
+  /// Not from a shard's thread.
   void stop();
 
  private:
   std::vector<std::unique_ptr<Shard>> shards_;
   std::atomic<std::size_t> next_{0};
+  MetricsRegistry* exported_to_ = nullptr;
 };
 
 }  // namespace dynamo::runtime

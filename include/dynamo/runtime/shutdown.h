@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <dynamo/base/error.h>
+
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -8,7 +10,6 @@
 #include <string>
 
 #include <boost/asio/awaitable.hpp>
-#include <dynamo/base/error.h>
 
 namespace dynamo::runtime {
 

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <dynamo/base/assert.h>
+#include <dynamo/base/log.h>
+#include <dynamo/runtime/runtime_metrics.h>
+#include <dynamo/runtime/shard.h>
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <pthread.h>
+
+#include "runtime/cores.h"
+#include "runtime/environment.h"
+#include "runtime/loop_delay.h"
+
+namespace dynamo::runtime {
+namespace {
+
+namespace net = boost::asio;
+constexpr std::size_t kShardLimit = 256;
+
+thread_local Shard* current_shard = nullptr;
+
+std::size_t default_shard_count() {
+  if (const auto count = size_from_environment("DYN_RUNTIME_NUM_WORKER_THREADS", 1, kShardLimit))
+    return *count;
+  return std::min(available_cores(), kShardLimit);
+}
+
+}  // namespace
+
+struct Shard::Impl {
+  explicit Impl(std::size_t i) : index(i) {}
+  const std::size_t index;
+  net::io_context io{1};  // one thread runs it, any thread posts
+  net::executor_work_guard<net::io_context::executor_type> work{io.get_executor()};
+  LoopDelay delay{io.get_executor()};  // of the shard's thread
+  std::atomic<bool> measuring{false};
+  std::thread thread;
+};
+
+Shard::Shard(std::size_t index) : impl_(std::make_unique<Impl>(index)) {}
+Shard::~Shard() = default;
+
+std::size_t Shard::index() const noexcept {
+  return impl_->index;
+}
+net::any_io_executor Shard::executor() noexcept {
+  return impl_->io.get_executor();
+}
+Shard* Shard::current() noexcept {
+  return current_shard;
+}
+
+void Shard::post(std::move_only_function<void()> work) {
+  net::post(impl_->io, [work = std::move(work)]() mutable { work(); });
+}
+
+void Shard::start() {
+  impl_->thread = std::thread([this] { run(); });
+  // 15 characters are what Linux keeps.
+  pthread_setname_np(impl_->thread.native_handle(),
+                     ("shard-" + std::to_string(impl_->index)).c_str());
+}
+
+void Shard::stop() {
+  impl_->io.stop();
+  if (impl_->thread.joinable()) impl_->thread.join();
+}
+
+void Shard::run() {
+  current_shard = this;
+  const detail::MetricRow row;
+  for (;;) {
+    try {
+      impl_->io.run();
+      return;
+    } catch (const std::exception& error) {
+      DYN_LOG_ERROR("runtime::shard", "handler threw",
+                    {{"shard", std::uint64_t{impl_->index}}, {"error", error.what()}});
+    } catch (...) {
+      DYN_LOG_ERROR("runtime::shard", "handler threw",
+                    {{"shard", std::uint64_t{impl_->index}}, {"error", "unknown exception"}});
+    }
+  }
+}
+
+void Shard::became_busy() noexcept {
+  if (!impl_->measuring.load(std::memory_order_relaxed)) return;
+  const auto watch = [this] { impl_->delay.watch([this] { return active_requests() != 0; }); };
+  if (current_shard == this) {
+    watch();
+  } else {
+    net::post(impl_->io, watch);
+  }
+}
+
+ShardPool::ShardPool(std::size_t count) {
+  if (count == 0) count = default_shard_count();
+  DYN_ASSERT(count <= kShardLimit);
+  for (std::size_t index = 0; index < count; ++index)
+    shards_.push_back(std::unique_ptr<Shard>(new Shard(index)));
+  for (auto& shard : shards_) shard->start();
+}
+
+ShardPool::~ShardPool() {
+  if (exported_to_ != nullptr) {
+    for (const auto& shard : shards_)
+      exported_to_->remove(kShardActiveRequests, {std::to_string(shard->index())});
+  }
+  stop();
+}
+
+Shard& ShardPool::least_loaded() noexcept {
+  const std::size_t first = next_.fetch_add(1, std::memory_order_relaxed) % shards_.size();
+  Shard* best = shards_[first].get();
+  std::size_t fewest = best->active_requests();
+  for (std::size_t i = 1; i < shards_.size() && fewest != 0; ++i) {
+    Shard* other = shards_[(first + i) % shards_.size()].get();
+    if (const std::size_t load = other->active_requests(); load < fewest) {
+      best = other;
+      fewest = load;
+    }
+  }
+  return *best;
+}
+
+void ShardPool::export_metrics(MetricsRegistry& registry) {
+  DYN_ASSERT(exported_to_ == nullptr);
+  exported_to_ = &registry;
+  for (const auto& shard : shards_) {
+    registry.gauge_function(kShardActiveRequests, {std::to_string(shard->index())},
+                            [one = shard.get()] { return double(one->active_requests()); });
+    shard->post([impl = shard->impl_.get(), delay = registry.histogram(kEventLoopDelay),
+                 stalls = registry.counter(kEventLoopStalls)] {
+      impl->delay.report_to(delay, stalls, impl->index);
+      impl->measuring.store(true, std::memory_order_relaxed);
+    });
+  }
+}
+
+void ShardPool::stop() {
+  for (const auto& shard : shards_) DYN_ASSERT(shard.get() != Shard::current());
+  for (const auto& shard : shards_) shard->impl_->io.stop();
+  for (const auto& shard : shards_) shard->stop();
+}
+
+}  // namespace dynamo::runtime

@@ -38,7 +38,9 @@ using openai::PromptTokensDetails;
 
 /// One step of one choice: the tokens since the last one. Source: LLMEngineOutput (v1.5).
 struct EngineOutput {
-  std::vector<TokenId> token_ids;   ///< new tokens only
+  std::vector<TokenId> token_ids;  ///< new tokens only
+  /// The text of each token, where the engine detokenizes itself; none inside a character.
+  std::optional<std::vector<std::optional<std::string>>> tokens;
   std::optional<std::string> text;  ///< set when the engine detokenizes itself
   std::optional<double> cum_log_probs;
   std::optional<std::vector<double>> log_probs;                      ///< one per token

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <dynamo/base/error.h>
+#include <dynamo/base/json.h>
+
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <dynamo/base/error.h>
-#include <dynamo/base/json.h>
 
 /// What the frontend sends to a worker, and an engine receives. The JSON forms are the request
 /// plane's payloads: read the union of 0.9 and 1.5, write the 1.5 shape, never reject unknown keys.
@@ -64,7 +64,8 @@ struct OutputOptions {
   std::optional<bool> return_tokens_as_token_ids;
 };
 
-/// Where a request may or must run. Carried by the distributed runtime; in-process engines ignore it.
+/// Where a request may or must run. Carried by the distributed runtime; in-process engines ignore
+/// it.
 struct RoutingHints {
   std::optional<std::uint64_t> backend_instance_id;
   std::optional<std::uint64_t> prefill_worker_id;
@@ -111,7 +112,8 @@ struct PreprocessedRequest {
   bool health_check = false;
 
   /// OpenAI's logit_bias: token id to bias in [-100, 100]. In JSON it travels in extra_args
-  /// ("sampling_options": {"logit_bias": {"id": bias}}), because the reference has no member for it.
+  /// ("sampling_options": {"logit_bias": {"id": bias}}), because the reference has no member for
+  /// it.
   std::map<TokenId, float> logit_bias;
 };
 

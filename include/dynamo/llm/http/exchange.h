@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <dynamo/base/error.h>
+#include <dynamo/runtime/fwd.h>
+
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -10,8 +13,6 @@
 #include <vector>
 
 #include <boost/asio/awaitable.hpp>
-#include <dynamo/base/error.h>
-#include <dynamo/runtime/fwd.h>
 
 namespace dynamo::llm::http {
 
@@ -38,27 +39,33 @@ using HeaderList = std::vector<std::pair<std::string, std::string>>;
 /// HTTP/2 can join without touching them. Confined to its shard.
 ///
 /// Exactly one of respond(), or start_stream() … finish_stream(), or abort() ends it; an exchange
-/// dropped before that answers 500.
+/// dropped before that answers 500. Every response echoes the client's x-request-id.
 class Exchange {
  public:
   virtual ~Exchange() = default;
   virtual const RequestHead& head() const noexcept = 0;
 
-  /// The whole body. Errors: payload_too_large (413), invalid_argument (malformed chunking),
-  /// disconnected, deadline_exceeded (client too slow).
+  /// The whole body, once. A body that announces more than `limit_bytes` is refused unread. After
+  /// an error the exchange can still be answered; the connection closes then. Errors:
+  /// payload_too_large (413), invalid_argument (malformed chunking), disconnected,
+  /// deadline_exceeded (client too slow: 408).
   virtual boost::asio::awaitable<Result<std::string>> read_body(std::size_t limit_bytes) = 0;
 
   /// A complete response; sets content-length.
   virtual boost::asio::awaitable<Result<void>> respond(int status, std::string_view content_type,
-                                                       std::string body, HeaderList headers = {}) = 0;
+                                                       std::string body,
+                                                       HeaderList headers = {}) = 0;
 
-  /// Begins a response of unknown length (chunked in HTTP/1.1).
-  virtual boost::asio::awaitable<Result<void>> start_stream(int status, std::string_view content_type,
+  /// Begins a response of unknown length (chunked in HTTP/1.1). The head leaves together with the
+  /// first write().
+  virtual boost::asio::awaitable<Result<void>> start_stream(int status,
+                                                            std::string_view content_type,
                                                             HeaderList headers = {}) = 0;
   /// One gathered write of everything in `bytes`; returns when the socket took it, so a slow
   /// reader slows the caller. Errors: disconnected, cancelled.
   virtual boost::asio::awaitable<Result<void>> write(std::string_view bytes) = 0;
-  virtual boost::asio::awaitable<Result<void>> finish_stream() = 0;
+  /// Ends the stream; `last` leaves in the same write.
+  virtual boost::asio::awaitable<Result<void>> finish_stream(std::string_view last = {}) = 0;
   /// Closes the connection without a proper end, so the client sees that the answer is cut.
   virtual void abort() noexcept = 0;
 

@@ -51,6 +51,10 @@ class TokenEngine {
     std::uint64_t kv_blocks_total = 0;
     std::uint32_t max_num_seqs = 0;
     std::uint32_t max_num_batched_tokens = 0;
+    /// The engine answers with what the user said and not with what the prompt says (echo): the
+    /// preprocessor adds extra_args {"last_user_token_ids": [...]}, the last user message's text
+    /// (text parts joined) encoded without special tokens. Chat only; other prompts have none.
+    bool wants_last_user_tokens = false;
   };
   virtual Info info() const = 0;
 };

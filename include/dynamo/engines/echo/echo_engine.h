@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <dynamo/base/error.h>
+#include <dynamo/llm/engine.h>
+
+#include <chrono>
+
+namespace dynamo::engines::echo {
+
+struct Options {
+  /// Time between tokens. 0 means all at once: the whole answer is one batch, without a timer.
+  std::chrono::milliseconds delay{10};
+};
+
+/// Options from DYN_TOKEN_ECHO_DELAY_MS (default 10).
+/// Errors: Errc::invalid_argument when it is not a number from 0 to 3,600,000.
+Result<Options> options_from_environment();
+
+/// Answers with the user's last message, one token per output, through the whole pipeline: to try
+/// the service without a model, and to measure everything but the model.
+///
+/// The answer is extra_args.last_user_token_ids, which the preprocessor adds because info() asks
+/// for it, else (completions, plain token ids) the whole prompt. It ends with "stop", with "length"
+/// after max_tokens; n choices say the same; ids in stop_token_ids and the like are the backend's
+/// affair. Log-probabilities, when asked for, are 0: the echo is certain.
+///
+/// Costs: nothing runs between next() calls; a stream with a delay holds one timer on its shard
+/// while it is read, and no thread. Tokens keep the pace of the clock, so a slow reader finds those
+/// that are due in one batch; nothing is buffered but the answer itself. stop() and kill() end a
+/// wait at once.
+/// Source: lib/llm/src/engines.rs (v0.9), which echoes characters instead of tokens.
+class EchoEngine final : public llm::TokenEngine {
+ public:
+  explicit EchoEngine(Options options = {}) : options_(options) {}
+
+  /// Errors: Errc::invalid_argument for a malformed last_user_token_ids.
+  boost::asio::awaitable<Result<std::unique_ptr<llm::OutputStream>>> generate(
+      llm::PreprocessedRequest request, runtime::ContextPtr context) override;
+  Info info() const override;
+
+ private:
+  Options options_;
+};
+
+}  // namespace dynamo::engines::echo

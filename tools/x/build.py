@@ -74,10 +74,8 @@ def test(preset="dev", libraries=(), features=(), substring=None, labels=(), exc
         return
     command = ["ctest", "--test-dir", folder(preset), "--output-on-failure", "--no-tests=error", "-j", jobs(),
                "--timeout", "300"]
-    if libraries:
-        command += ["-R", "^(" + "|".join(libraries) + ")/"]
-    if substring:
-        command += ["-R", substring]
+    if libraries or substring:
+        command += ["-R", ("^(" + "|".join(libraries) + ")/.*" if libraries else "") + (substring or "")]
     for label in labels:
         command += ["-L", label]
     for label in exclude_labels:

@@ -29,7 +29,10 @@ def configure(preset, features=(), extra=()):
     """CMake reconfigures by itself when a CMakeLists changes; this runs it when options may differ."""
     options = [f"-DDYNAMO_CACHE_DIR={CACHE}", *feature_options(features), *extra]
     marker = folder(preset) / "x-options.txt"
-    text = "\n".join(options)
+    # CMake does not see a new folder by itself: the top CMakeLists asks which parts exist.
+    parts = sorted(str(path.relative_to(ROOT)) for top in ("src", "apps", "tools", "tests", "bench", "examples")
+                   for path in (ROOT / top).glob("**/CMakeLists.txt"))
+    text = "\n".join([*options, *parts])
     if marker.exists() and (folder(preset) / "build.ninja").exists() and marker.read_text() == text:
         return
     run("cmake", "--preset", preset, *options)

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+namespace dynamo::kv_router {
+class NaiveIndex;
+struct KvBlock;
+struct KvCacheEvent;
+struct RouterEvent;
+struct WorkerKey;
+}  // namespace dynamo::kv_router

@@ -14,7 +14,11 @@ namespace {
 constexpr std::size_t kBlockBytes = 64;
 constexpr std::size_t kBlocksPerChunk = 16;
 
-enum Flag : std::uint32_t { kChunkStart = 1, kChunkEnd = 2, kParent = 4, kRoot = 8 };
+// Domain flags of the compression function.
+constexpr std::uint32_t kChunkStart = 1;
+constexpr std::uint32_t kChunkEnd = 2;
+constexpr std::uint32_t kParent = 4;
+constexpr std::uint32_t kRoot = 8;
 
 constexpr std::uint32_t kIv[8] = {0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A,
                                   0x510E527F, 0x9B05688C, 0x1F83D9AB, 0x5BE0CD19};
@@ -82,7 +86,7 @@ void parent_words(const std::uint32_t (&left)[8], const std::uint32_t (&right)[8
 }
 
 std::uint32_t start_flag(std::uint8_t blocks_compressed) noexcept {
-  return blocks_compressed == 0 ? std::uint32_t{kChunkStart} : 0u;
+  return blocks_compressed == 0 ? kChunkStart : 0u;
 }
 
 }  // namespace
@@ -113,8 +117,7 @@ void Blake3::update(std::span<const std::byte> data) noexcept {
       std::uint32_t words[16];
       block_words(chunk_.block, words);
       const bool last = chunk_.blocks_compressed == kBlocksPerChunk - 1;
-      const std::uint32_t flags =
-          start_flag(chunk_.blocks_compressed) | (last ? std::uint32_t{kChunkEnd} : 0u);
+      const std::uint32_t flags = start_flag(chunk_.blocks_compressed) | (last ? kChunkEnd : 0u);
       compress(chunk_.chaining_value, words, chunk_.counter, kBlockBytes, flags,
                chunk_.chaining_value);
       chunk_.block_length = 0;
@@ -146,10 +149,10 @@ std::array<std::uint8_t, 32> Blake3::digest() const noexcept {
   const std::uint32_t flags = start_flag(chunk_.blocks_compressed) | kChunkEnd;
   std::uint32_t out[8];
   compress(chunk_.chaining_value, words, stack_length_ == 0 ? 0 : chunk_.counter,
-           chunk_.block_length, flags | (stack_length_ == 0 ? std::uint32_t{kRoot} : 0u), out);
+           chunk_.block_length, flags | (stack_length_ == 0 ? kRoot : 0u), out);
   for (std::size_t i = stack_length_; i > 0; --i) {
     parent_words(stack_[i - 1], out, words);
-    compress(kIv, words, 0, kBlockBytes, kParent | (i == 1 ? std::uint32_t{kRoot} : 0u), out);
+    compress(kIv, words, 0, kBlockBytes, kParent | (i == 1 ? kRoot : 0u), out);
   }
   std::array<std::uint8_t, 32> bytes{};
   for (std::size_t i = 0; i < 32; ++i)

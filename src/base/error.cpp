@@ -148,7 +148,9 @@ Error&& Error::with_retry_after(std::chrono::seconds wait) && {
 }
 
 const Error* Error::cause() const noexcept {
-  return extra_ && extra_->cause ? &*extra_->cause : nullptr;
+  if (!extra_) return nullptr;
+  const std::optional<Error>& cause = extra_->cause;
+  return cause ? &*cause : nullptr;
 }
 Error&& Error::with_cause(Error cause) && {
   extra().cause = std::move(cause);

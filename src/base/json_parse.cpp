@@ -329,13 +329,14 @@ class JsonReader {
 
   // An integer of many digits that fits 64 bits.
   static bool read_long_integer(std::string_view number, Json& out) {
-    const char* const last = number.data() + number.size();
-    if (std::int64_t value = 0; std::from_chars(number.data(), last, value).ec == std::errc()) {
+    const char* const first = number.data();
+    const char* const last = first + number.size();
+    if (std::int64_t value = 0; std::from_chars(first, last, value).ec == std::errc()) {
       if (value == 0) return false;  // "-0"
       out = Json(value);
       return true;
     }
-    if (std::uint64_t value = 0; std::from_chars(number.data(), last, value).ec == std::errc()) {
+    if (std::uint64_t value = 0; std::from_chars(first, last, value).ec == std::errc()) {
       out = Json(value);
       return true;
     }

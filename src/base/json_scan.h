@@ -21,7 +21,7 @@ inline std::size_t find_plain_end(std::string_view text, std::size_t from,
   constexpr std::uint64_t kOnes = 0x0101010101010101u;
   constexpr std::uint64_t kHigh = kOnes * 0x80;
   // The high bit of each byte of a word that is zero; above the lowest hit the bits may be wrong.
-  constexpr auto zero_bytes = [](std::uint64_t word) { return (word - kOnes) & ~word & kHigh; };
+  const auto zero_bytes = [](std::uint64_t word) { return (word - kOnes) & ~word & kHigh; };
   if constexpr (std::endian::native == std::endian::little) {
     for (; from + 8 <= text.size(); from += 8) {
       std::uint64_t word = 0;

@@ -130,13 +130,13 @@ void append_scalar(std::string& out, const Json& value) {
       out += *value.if_bool() ? "true" : "false";
       break;
     case Json::Kind::integer:
-      append_integer(out, *value.as_int64());
+      append_integer(out, value.as_int64().value_or(0));
       break;
     case Json::Kind::unsigned_integer:
-      append_integer(out, *value.as_uint64());
+      append_integer(out, value.as_uint64().value_or(0));
       break;
     case Json::Kind::real:
-      append_float(out, *value.as_double());
+      append_float(out, value.as_double().value_or(0));
       break;
     case Json::Kind::string:
       append_json_string(out, *value.if_string());

@@ -91,11 +91,11 @@ Result<void> init_logging(const LogOptions& options) {
   DYN_TRY(fresh->filter, detail::LogFilter::parse(options.filter));
   fresh->options = options;
   const Settings* expected = nullptr;
-  const Settings* const mine = fresh.get();
-  if (!g_settings.compare_exchange_strong(expected, mine, std::memory_order_acq_rel)) return {};
-  static_cast<void>(fresh.release());
-  g_most_verbose.store(mine->filter.most_verbose(), std::memory_order_relaxed);
-  for (const std::string& directive : mine->filter.ignored())
+  if (!g_settings.compare_exchange_strong(expected, fresh.get(), std::memory_order_acq_rel))
+    return {};
+  const Settings* const kept = fresh.release();
+  g_most_verbose.store(kept->filter.most_verbose(), std::memory_order_relaxed);
+  for (const std::string& directive : kept->filter.ignored())
     log_event(LogLevel::warn, "base::log", "log filter directive has a span selector; ignored",
               {{"directive", directive}});
   return {};

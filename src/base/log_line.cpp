@@ -99,7 +99,7 @@ std::string readable(const LogLine& line, const LogOptions& how) {
 
 // The reference writes a text that is itself JSON as that JSON, so that an object or a number that
 // arrives as text can be queried as such. Long texts are left alone.
-constexpr std::size_t kEmbeddedJsonBytes = 16 * 1024;
+constexpr std::size_t kEmbeddedJsonBytes = std::size_t{16} * 1024;
 
 void write_text(JsonWriter& json, std::string_view text) {
   static constexpr std::string_view kStarts = "{[\"-0123456789tfn";

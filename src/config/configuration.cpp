@@ -29,8 +29,9 @@ std::string_view trim(std::string_view text) noexcept {
 template <class Number>
 std::optional<Number> parse_number(std::string_view text, Number low, Number high) noexcept {
   Number value{};
-  const char* const end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  const char* const begin = text.data();
+  const char* const end = begin + text.size();
+  const auto [stop, error] = std::from_chars(begin, end, value);
   if (error != std::errc() || stop != end || !(value >= low && value <= high)) return std::nullopt;
   return value;
 }

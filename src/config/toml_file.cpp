@@ -10,7 +10,7 @@
 namespace dynamo::config::detail {
 namespace {
 
-constexpr std::size_t kFileBytesMax = 1024 * 1024;
+constexpr std::size_t kFileBytesMax = std::size_t{1024} * 1024;
 
 std::string text_of(const toml::node& node) {
   if (const auto value = node.value_exact<std::string>()) return *value;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <dynamo/base/error.h>
+
 #include <string>
 #include <string_view>
-
-#include <dynamo/base/error.h>
 
 namespace dynamo::base {
 

@@ -41,7 +41,8 @@ class Deadline {
   /// No limit.
   constexpr Deadline() noexcept = default;
   static constexpr Deadline never() noexcept { return {}; }
-  static Deadline after(std::chrono::nanoseconds wait, const Clock& clock = Clock::system()) noexcept;
+  static Deadline after(std::chrono::nanoseconds wait,
+                        const Clock& clock = Clock::system()) noexcept;
   static constexpr Deadline at(SteadyTime when) noexcept { return Deadline(when); }
 
   constexpr bool is_never() const noexcept { return when_ == SteadyTime::max(); }
@@ -50,7 +51,9 @@ class Deadline {
   /// Zero when expired; nanoseconds::max() when never.
   std::chrono::nanoseconds remaining(const Clock& clock = Clock::system()) const noexcept;
   /// The earlier of the two.
-  constexpr Deadline min(Deadline other) const noexcept { return when_ < other.when_ ? *this : other; }
+  constexpr Deadline min(Deadline other) const noexcept {
+    return when_ < other.when_ ? *this : other;
+  }
 
  private:
   explicit constexpr Deadline(SteadyTime when) noexcept : when_(when) {}

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <dynamo/base/fwd.h>
+
 #include <chrono>
 #include <cstdint>
 #include <expected>
@@ -9,8 +11,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-
-#include <dynamo/base/fwd.h>
 
 namespace dynamo::base {
 
@@ -110,7 +110,9 @@ using Result = std::expected<T, Error>;
 inline std::unexpected<Error> fail(Errc code, std::string message) {
   return std::unexpected<Error>(Error(code, std::move(message)));
 }
-inline std::unexpected<Error> fail(Error error) { return std::unexpected<Error>(std::move(error)); }
+inline std::unexpected<Error> fail(Error error) {
+  return std::unexpected<Error>(std::move(error));
+}
 
 }  // namespace dynamo::base
 
@@ -136,13 +138,13 @@ using base::Result;
   declaration = *std::move(temporary)
 
 /// `DYN_CHECK(validate(x));` returns the error of a Result<void> or of a result nobody needs.
-#define DYN_CHECK(...)                                                                  \
-  do {                                                                                  \
-    if (auto dyn_check = (__VA_ARGS__); !dyn_check)                                     \
-      return std::unexpected(std::move(dyn_check).error());                             \
+#define DYN_CHECK(...)                                      \
+  do {                                                      \
+    if (auto dyn_check = (__VA_ARGS__); !dyn_check)         \
+      return std::unexpected(std::move(dyn_check).error()); \
   } while (false)
-#define DYN_CO_CHECK(...)                                                               \
-  do {                                                                                  \
-    if (auto dyn_check = (__VA_ARGS__); !dyn_check)                                     \
-      co_return std::unexpected(std::move(dyn_check).error());                          \
+#define DYN_CO_CHECK(...)                                      \
+  do {                                                         \
+    if (auto dyn_check = (__VA_ARGS__); !dyn_check)            \
+      co_return std::unexpected(std::move(dyn_check).error()); \
   } while (false)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <dynamo/base/error.h>
+
 #include <cstddef>
 #include <filesystem>
 #include <string>
-
-#include <dynamo/base/error.h>
 
 namespace dynamo::base {
 

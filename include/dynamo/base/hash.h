@@ -33,7 +33,8 @@ class Blake3 {
   std::string hex_digest() const;
 
  private:
-  void add_chunk_chaining_value(const std::uint32_t (&value)[8], std::uint64_t total_chunks) noexcept;
+  void add_chunk_chaining_value(const std::uint32_t (&value)[8],
+                                std::uint64_t total_chunks) noexcept;
   struct Chunk {
     std::uint32_t chaining_value[8];
     std::uint64_t counter;

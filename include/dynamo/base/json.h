@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <dynamo/base/error.h>
+
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -12,8 +14,6 @@
 #include <utility>
 #include <variant>
 #include <vector>
-
-#include <dynamo/base/error.h>
 
 namespace dynamo::base {
 
@@ -73,7 +73,16 @@ class JsonObject {
 class Json {
  public:
   using Array = std::vector<Json>;
-  enum class Kind : std::uint8_t { null, boolean, integer, unsigned_integer, real, string, array, object };
+  enum class Kind : std::uint8_t {
+    null,
+    boolean,
+    integer,
+    unsigned_integer,
+    real,
+    string,
+    array,
+    object
+  };
 
   Json() noexcept = default;
   Json(std::nullptr_t) noexcept {}
@@ -150,7 +159,9 @@ class Json {
 
  private:
   friend class detail::JsonReader;  // builds values in place
-  std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string, Array, JsonObject> value_;
+  std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string, Array,
+               JsonObject>
+      value_;
 };
 
 struct JsonObject::Member {
@@ -178,8 +189,9 @@ Result<Json> parse_json(std::string_view text, const JsonParseOptions& options =
 ///
 /// Integers are written exactly; doubles in the shortest form that round-trips ("0.7", "1.0",
 /// "1e16", "1e-7"; NaN and infinities as null), floats in the shortest form that round-trips in
-/// binary32. Strings escape `"`, `\` and control characters only (\b \t \n \f \r, else \u00xx),
-/// non-ASCII stays UTF-8 and must be valid. The caller keeps begin/end balanced; commas are placed by the writer.
+/// binary32. Strings escape the quote, the backslash and control characters only (in the short form
+/// where JSON has one), non-ASCII stays UTF-8 and must be valid. The caller keeps begin/end
+/// balanced; commas are placed by the writer.
 class JsonWriter {
  public:
   explicit JsonWriter(std::string& out) noexcept : out_(out) {}

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <dynamo/base/error.h>
+
 #include <atomic>
 #include <cstdint>
 #include <initializer_list>
 #include <source_location>
 #include <string>
 #include <string_view>
-
-#include <dynamo/base/error.h>
 
 namespace dynamo::base {
 
@@ -24,7 +24,8 @@ struct LogField {
   LogField(std::string_view key, std::int64_t value);
   LogField(std::string_view key, std::uint64_t value);
   LogField(std::string_view key, int value) : LogField(key, static_cast<std::int64_t>(value)) {}
-  LogField(std::string_view key, unsigned value) : LogField(key, static_cast<std::uint64_t>(value)) {}
+  LogField(std::string_view key, unsigned value)
+      : LogField(key, static_cast<std::uint64_t>(value)) {}
   LogField(std::string_view key, double value);
   LogField(std::string_view key, const Error& error);
 
@@ -71,10 +72,10 @@ using base::LogLevel;
 
 /// DYN_LOG_INFO("runtime::http", "listening", {{"port", port}});
 /// Fields are evaluated only when the line is written.
-#define DYN_LOG_AT(level, target, ...)                                            \
-  do {                                                                            \
-    if (::dynamo::base::log_enabled(level, target))                               \
-      ::dynamo::base::log_event(level, target, __VA_ARGS__);                      \
+#define DYN_LOG_AT(level, target, ...)                       \
+  do {                                                       \
+    if (::dynamo::base::log_enabled(level, target))          \
+      ::dynamo::base::log_event(level, target, __VA_ARGS__); \
   } while (false)
 #define DYN_LOG_ERROR(target, ...) DYN_LOG_AT(::dynamo::base::LogLevel::error, target, __VA_ARGS__)
 #define DYN_LOG_WARN(target, ...) DYN_LOG_AT(::dynamo::base::LogLevel::warn, target, __VA_ARGS__)

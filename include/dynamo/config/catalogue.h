@@ -18,7 +18,7 @@ enum class Type : std::uint8_t { boolean, number, real, seconds, milliseconds, t
 
 /// One line of the catalogue.
 struct Entry {
-  std::string_view name;      ///< of the environment variable
+  std::string_view name;  ///< of the environment variable
   Type type = Type::text;
   std::string_view default_text;  ///< as it would stand in the environment; empty: unset
   double low = 0;                 ///< numbers and reals outside [low, high] are refused
@@ -75,6 +75,8 @@ struct Variable {
 /// The variables by name: `get(var::http_body_limit_mb)` is a std::uint64_t.
 namespace var {
 
+// NOLINTBEGIN(bugprone-macro-parentheses): names and types
+
 #define DYN_DETAIL_PLAIN(id, type)             \
   inline constexpr Variable<type> id {         \
     static_cast<std::uint16_t>(detail::Id::id) \
@@ -104,6 +106,7 @@ namespace var {
 #undef DYN_SECRET
 #undef DYN_DETAIL_PLAIN
 #undef DYN_DETAIL_MAYBE
+// NOLINTEND(bugprone-macro-parentheses)
 
 }  // namespace var
 

@@ -62,7 +62,7 @@ class Configuration {
   template <class T>
   T get(Variable<T> variable) const {
     const Value& value = settings_[variable.index].value;
-    if constexpr (is_optional<T>) {
+    if constexpr (kIsOptional<T>) {
       const auto* held = std::get_if<typename T::value_type>(&value);
       return held ? T(*held) : T();
     } else {
@@ -91,9 +91,9 @@ class Configuration {
     std::string file;
   };
   template <class T>
-  static constexpr bool is_optional = false;
+  static constexpr bool kIsOptional = false;
   template <class T>
-  static constexpr bool is_optional<std::optional<T>> = true;
+  static constexpr bool kIsOptional<std::optional<T>> = true;
 
   Configuration() = default;
   static Result<Value> read(const Entry& entry, std::string_view text);

@@ -8,11 +8,11 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdlib>
 #include <deque>
 #include <exception>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #include <limits.h>
@@ -20,6 +20,7 @@
 
 #include "runtime/cores.h"
 #include "runtime/environment.h"
+#include "runtime/parking.h"
 
 namespace dynamo::runtime {
 namespace {
@@ -86,25 +87,30 @@ struct alignas(64) ThreadCounts {
 }  // namespace
 
 struct ComputePool::Impl {
+  /// One thread of the pool. A sleeping one is given its job directly, so that it need not lock.
+  struct Thread {
+    Impl* pool = nullptr;
+    pthread_t native{};
+    Parking parking;
+    Job job;  ///< written by who takes the thread off `sleepers`, before it unparks it
+    ThreadCounts counts;
+  };
+
   std::size_t queue_limit = 0;
+  std::deque<Thread> threads;  // stable addresses
+  MetricsRegistry* exported_to = nullptr;
+
   mutable std::mutex mutex;
-  std::condition_variable ready;
-  std::deque<Job> queue;
-  std::size_t sleeping = 0;
+  std::deque<Job> queue;          ///< empty while anybody sleeps
+  std::vector<Thread*> sleepers;  ///< the last to sleep is the first to wake: its caches are warm
   std::size_t active = 0;
   std::uint64_t rejected = 0;
   bool ending = false;
 
-  struct Thread {
-    Impl* pool = nullptr;
-    pthread_t native{};
-    ThreadCounts counts;
-  };
-  std::deque<Thread> threads;  // stable addresses
-  MetricsRegistry* exported_to = nullptr;
-
   void start(std::size_t count, std::size_t stack_bytes, const std::string& prefix);
   void work(Thread& self);
+  /// The next job, empty at the end; sleeps while there is none.
+  Job take(Thread& self);
 };
 
 void ComputePool::Impl::start(std::size_t count, std::size_t stack_bytes,
@@ -134,27 +140,32 @@ void ComputePool::Impl::start(std::size_t count, std::size_t stack_bytes,
   pthread_attr_destroy(&attributes);
 }
 
+Job ComputePool::Impl::take(Thread& self) {
+  {
+    std::lock_guard lock(mutex);
+    if (!queue.empty()) {
+      Job job = std::move(queue.front());
+      queue.pop_front();
+      ++active;
+      return job;
+    }
+    if (ending) return {};
+    sleepers.push_back(&self);
+  }
+  self.parking.park();
+  return std::exchange(self.job, nullptr);
+}
+
 void ComputePool::Impl::work(Thread& self) {
   using SteadyClock = std::chrono::steady_clock;
   const detail::MetricRow row;
-  std::unique_lock lock(mutex);
-  for (;;) {
-    while (queue.empty()) {
-      if (ending) return;
-      ++sleeping;
-      ready.wait(lock);
-      --sleeping;
-    }
-    Job job = std::move(queue.front());
-    queue.pop_front();
-    ++active;
-    lock.unlock();
+  while (Job job = take(self)) {
     const auto begin = SteadyClock::now();
     run_logged(job);
     job = nullptr;
     self.counts.add(
         static_cast<std::uint64_t>(std::chrono::nanoseconds(SteadyClock::now() - begin).count()));
-    lock.lock();
+    std::lock_guard lock(mutex);
     --active;
   }
 }
@@ -173,8 +184,8 @@ ComputePool::~ComputePool() {
   {
     std::lock_guard lock(impl_->mutex);
     impl_->ending = true;
+    for (auto* thread : std::exchange(impl_->sleepers, {})) thread->parking.unpark();
   }
-  impl_->ready.notify_all();
   for (const auto& thread : impl_->threads) {
     DYN_ASSERT(pthread_equal(thread.native, pthread_self()) == 0);
     pthread_join(thread.native, nullptr);
@@ -186,17 +197,22 @@ bool ComputePool::submit(std::move_only_function<void()> job) {
     run_logged(job);
     return true;
   }
-  bool wake = false;
+  Impl::Thread* sleeper = nullptr;
   {
     std::lock_guard lock(impl_->mutex);
-    if (impl_->queue.size() >= impl_->queue_limit) {
+    if (!impl_->sleepers.empty()) {
+      sleeper = impl_->sleepers.back();
+      impl_->sleepers.pop_back();
+      sleeper->job = std::move(job);
+      ++impl_->active;
+    } else if (impl_->queue.size() >= impl_->queue_limit) {
       ++impl_->rejected;
       return false;
+    } else {
+      impl_->queue.push_back(std::move(job));
     }
-    impl_->queue.push_back(std::move(job));
-    wake = impl_->sleeping != 0;
   }
-  if (wake) impl_->ready.notify_one();
+  if (sleeper != nullptr) sleeper->parking.unpark();
   return true;
 }
 

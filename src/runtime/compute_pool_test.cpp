@@ -77,9 +77,9 @@ TEST(ComputePool, ExceptionOfAJobBecomesAnErrorAndThePoolLivesOn) {
 TEST(ComputePool, RefusesWhenItsQueueIsFull) {
   ComputePoolOptions options = threads(1);
   options.queue_limit = 2;
-  ComputePool pool(options);
   std::latch entered(1);
   std::latch leave(1);
+  ComputePool pool(options);  // ends first: its jobs use the latches
   ASSERT_TRUE(pool.submit([&] {
     entered.count_down();
     leave.wait();
@@ -108,11 +108,11 @@ TEST(ComputePool, FinishesWhatItAcceptedBeforeItEnds) {
 }
 
 TEST(ComputePool, CancelledCallerLeavesAndItsJobRunsToItsEnd) {
+  std::latch leave(1);
+  std::atomic<bool> ended{false};
   ComputePool pool(threads(1));
   net::io_context io(1);
   TaskScope scope(io.get_executor());
-  std::latch leave(1);
-  std::atomic<bool> ended{false};
   std::optional<Errc> code;
   const auto call = [&]() -> net::awaitable<void> {
     const auto value = co_await pool.run([&] {

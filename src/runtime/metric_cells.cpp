@@ -82,10 +82,14 @@ std::uint64_t MetricCells::count(std::size_t cell) const noexcept {
   return total;
 }
 
+double MetricCells::value() const noexcept {
+  return sum(kSum) + static_cast<double>(static_cast<std::int64_t>(count(kWhole)));
+}
+
 void MetricCells::set(double value) noexcept {
   Cell* base = cells.load(std::memory_order_acquire);
-  // What the other rows hold came from add(); row 0 makes up the difference.
-  double others = 0;
+  // What the other cells hold came from add(); the shared row's double makes up the difference.
+  double others = static_cast<double>(static_cast<std::int64_t>(count(kWhole)));
   for (std::uint32_t row = 1; row < rows; ++row)
     others += std::bit_cast<double>(
         base[std::size_t{row} * stride + kSum].load(std::memory_order_relaxed));
@@ -97,10 +101,10 @@ void MetricCells::set(double value) noexcept {
 namespace dynamo::runtime {
 
 double Counter::value() const noexcept {
-  return cells_ == nullptr ? 0 : cells_->sum(detail::MetricCells::kSum);
+  return cells_ == nullptr ? 0 : cells_->value();
 }
 double Gauge::value() const noexcept {
-  return cells_ == nullptr ? 0 : cells_->sum(detail::MetricCells::kSum);
+  return cells_ == nullptr ? 0 : cells_->value();
 }
 void Gauge::set(double value) noexcept {
   if (cells_ != nullptr) cells_->set(value);

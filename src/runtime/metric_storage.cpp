@@ -30,7 +30,7 @@ MetricStorage::MetricStorage(const Clock& clock) : clock_(clock), rows_(row_coun
 MetricCells* MetricStorage::make(const MetricFamily& family) {
   const bool histogram = family.type == MetricType::histogram;
   const auto used = static_cast<std::uint32_t>(
-      histogram ? MetricCells::kFirstBucket + family.buckets.size() + 1 : 1);
+      histogram ? MetricCells::kFirstBucket + family.buckets.size() + 1 : MetricCells::kWhole + 1);
   const std::uint32_t stride = (used + kCellsPerLine - 1) / kCellsPerLine * kCellsPerLine;
   MetricCells& cells = cells_.emplace_back();
   cells.rows = rows_;

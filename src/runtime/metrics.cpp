@@ -291,7 +291,7 @@ std::string MetricsRegistry::expose() const {
       } else if (family.description.type == MetricType::histogram) {
         append_histogram(out, family, labels, *series.cells);
       } else {
-        append_value(out, family, {}, labels, series.cells->sum(detail::MetricCells::kSum));
+        append_value(out, family, {}, labels, series.cells->value());
       }
     }
   }

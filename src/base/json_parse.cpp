@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <dynamo/base/hash.h>
 #include <dynamo/base/json.h>
 #include <dynamo/base/utf8.h>
 
@@ -75,16 +76,14 @@ class JsonReader {
     return broken("expected " + std::string(what) + ", got " + found());
   }
 
-  // What stands at the current position, for messages.
+  // What stands at the current position, for messages: always valid, printable text.
   std::string found() const {
     if (at_end()) return "end of text";
     const Utf8Char next = decode_utf8(text_.substr(at_));
-    if (next.scalar < 0x20 || next.scalar == 0x7F) {
-      static constexpr std::string_view kDigits = "0123456789abcdef";
-      return std::string("control character 0x") + kDigits[next.scalar >> 4] +
-             kDigits[next.scalar & 15];
-    }
-    return "'" + std::string(text_.substr(at_, next.length_bytes)) + "'";
+    if (next.valid && next.scalar >= 0x20 && next.scalar != 0x7F)
+      return "'" + std::string(text_.substr(at_, next.length_bytes)) + "'";
+    const auto byte = static_cast<std::uint8_t>(text_[at_]);
+    return (next.valid ? "control character 0x" : "byte 0x") + to_hex({&byte, 1});
   }
 
   std::unexpected<Error> error() const {

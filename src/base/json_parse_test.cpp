@@ -288,6 +288,12 @@ TEST(JsonParse, NamesWhatWasExpectedAndWhere) {
   EXPECT_EQ(message("\"\xFF\""), "invalid UTF-8 at line 1 column 2");
 }
 
+TEST(JsonParse, AMessageIsValidTextWhateverCame) {
+  EXPECT_EQ(message("[\xE0]"), "expected a value, got byte 0xe0 at line 1 column 2");
+  EXPECT_EQ(message("{\"a\\\xFF\":1}"),
+            "expected an escape (one of \"\\/bfnrtu) after '\\', got byte 0xff at line 1 column 5");
+}
+
 TEST(JsonParse, TheFirstFaultIsReported) {
   EXPECT_EQ(message("[x,\"\xFF\"]"), "expected a value, got 'x' at line 1 column 2");
 }

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engines/batching/grammar/guided_decoding.h"
+
+#include <utility>
+
+#include "engines/batching/grammar/char_set.h"
+#include "engines/batching/grammar/gbnf_check.h"
+#include "engines/batching/grammar/gbnf_rules.h"
+#include "engines/batching/grammar/json_schema_gbnf.h"
+#include "engines/batching/grammar/regex_gbnf.h"
+
+namespace dynamo::engines::batching {
+namespace {
+
+std::unexpected<Error> of_field(Error error, const char* field) {
+  return fail(std::move(error).with_param(field));
+}
+
+Result<std::string> finished(Result<std::string> root, const grammar::GbnfRules& rules,
+                             const char* field) {
+  if (!root) return of_field(std::move(root).error(), field);
+  if (auto size = rules.check_size(); !size) return of_field(std::move(size).error(), field);
+  return rules.text(*root);
+}
+
+}  // namespace
+
+Result<std::string> gbnf_of(const llm::GuidedDecoding& guided) {
+  using grammar::GbnfRules;
+  GbnfRules rules;
+  if (guided.json) {
+    return finished(grammar::json_schema_to_gbnf(*guided.json, rules), rules, "guided_json");
+  }
+  if (guided.regex) {
+    return finished(grammar::regex_to_gbnf(*guided.regex, grammar::RegexPlace::whole_answer, rules),
+                    rules, "guided_regex");
+  }
+  if (guided.choice && !guided.choice->empty()) {
+    std::string root;
+    for (const std::string& option : *guided.choice) {
+      root += (root.empty() ? "" : " | ") + grammar::gbnf_literal(option);
+    }
+    return finished(rules.add(std::move(root)), rules, "guided_choice");
+  }
+  if (guided.grammar) {
+    if (auto check = grammar::check_gbnf(*guided.grammar); !check) {
+      return of_field(std::move(check).error(), "guided_grammar");
+    }
+    return *guided.grammar;
+  }
+  if (guided.whitespace_pattern) {
+    return of_field(Error(Errc::unimplemented, "guided_whitespace_pattern is not supported"),
+                    "guided_whitespace_pattern");
+  }
+  if (guided.structural_tag) {
+    return of_field(Error(Errc::unimplemented, "structural_tag is not supported"),
+                    "structural_tag");
+  }
+  return std::string();
+}
+
+}  // namespace dynamo::engines::batching

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <dynamo/base/assert.h>
 #include <dynamo/base/log.h>
+#include <dynamo/config/configuration.h>
 #include <dynamo/runtime/async_event.h>
 #include <dynamo/runtime/compute_pool.h>
 #include <dynamo/runtime/runtime_metrics.h>
@@ -8,18 +9,15 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cstdlib>
 #include <deque>
 #include <exception>
 #include <mutex>
 #include <utility>
 #include <vector>
 
-#include <limits.h>
 #include <pthread.h>
 
 #include "runtime/cores.h"
-#include "runtime/environment.h"
 #include "runtime/parking.h"
 
 namespace dynamo::runtime {
@@ -29,26 +27,24 @@ namespace net = boost::asio;
 using Job = std::move_only_function<void()>;
 
 constexpr std::size_t kThreadLimit = 256;
-constexpr std::size_t kStackBytesDefault = std::size_t{2} << 20;
 constexpr std::size_t kStackBytesMin = std::size_t{128} << 10;
 
 std::size_t thread_count(const ComputePoolOptions& options) {
   if (options.threads != 0) return std::min(options.threads, kThreadLimit);
-  if (const auto count = size_from_environment("DYN_COMPUTE_THREADS", 0, kThreadLimit))
-    return *count;
+  if (const auto count = config::get(config::var::compute_threads)) return *count;
   return std::clamp<std::size_t>(available_cores() / 2, 2, 16);
 }
 
 std::size_t stack_size(const ComputePoolOptions& options) {
-  if (options.stack_size_bytes != 0) return std::max(options.stack_size_bytes, kStackBytesMin);
-  return size_from_environment("DYN_COMPUTE_STACK_SIZE", kStackBytesMin, std::size_t{1} << 30)
-      .value_or(kStackBytesDefault);
+  const std::size_t wanted = options.stack_size_bytes != 0
+                                 ? options.stack_size_bytes
+                                 : config::get(config::var::compute_stack_bytes);
+  return std::max(wanted, kStackBytesMin);
 }
 
 std::string thread_prefix(const ComputePoolOptions& options) {
-  if (!options.thread_name_prefix.empty()) return options.thread_name_prefix;
-  const char* set = std::getenv("DYN_COMPUTE_THREAD_PREFIX");
-  return set == nullptr || *set == '\0' ? "compute" : set;
+  return options.thread_name_prefix.empty() ? config::get(config::var::compute_thread_prefix)
+                                            : options.thread_name_prefix;
 }
 
 /// What went wrong, from inside a catch block.

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <dynamo/config/configuration.h>
 #include <dynamo/runtime/compute_pool.h>
 #include <dynamo/runtime/runtime_metrics.h>
 #include <dynamo/runtime/task_scope.h>
 
 #include <atomic>
-#include <cstdlib>
 #include <latch>
 #include <memory>
 #include <optional>
@@ -186,39 +186,36 @@ TEST(ComputePool, ParallelReturnsTheFirstFailure) {
   EXPECT_NE(failed.error().message().find("piece 7"), std::string::npos);
 }
 
-TEST(ComputePool, SettingsComeFromTheEnvironment) {
-  ::setenv("DYN_COMPUTE_THREADS", "3", 1);
-  ::setenv("DYN_COMPUTE_THREAD_PREFIX", "tokenizer-thread", 1);
-  ::setenv("DYN_COMPUTE_STACK_SIZE", "262144", 1);
-  {
-    ComputePool pool;
-    EXPECT_EQ(pool.stats().threads, 3u);
-    const auto seen = run(pool, [] {
-      char name[16] = {};
-      pthread_getname_np(pthread_self(), name, sizeof name);
-      pthread_attr_t attributes;
-      pthread_getattr_np(pthread_self(), &attributes);
-      std::size_t stack = 0;
-      pthread_attr_getstacksize(&attributes, &stack);
-      pthread_attr_destroy(&attributes);
-      return std::pair(std::string(name), stack);
-    });
-    ASSERT_TRUE(seen);
-    EXPECT_EQ(seen->first, "tokenizer-threa");
-    EXPECT_GE(seen->second, 262144u);
-    EXPECT_LT(seen->second, std::size_t{2} << 20);
-  }
-  ::setenv("DYN_COMPUTE_THREADS", "0", 1);
-  {
-    ComputePool none;
-    EXPECT_EQ(run(none, [] { return std::this_thread::get_id(); }), std::this_thread::get_id());
-    int calls = 0;
-    EXPECT_TRUE(none.parallel(3, [&](std::size_t) { ++calls; }));
-    EXPECT_EQ(calls, 3);
-  }
-  for (const char* name :
-       {"DYN_COMPUTE_THREADS", "DYN_COMPUTE_THREAD_PREFIX", "DYN_COMPUTE_STACK_SIZE"})
-    ::unsetenv(name);
+TEST(ComputePool, SettingsComeFromTheConfiguration) {
+  const config::ScopedConfiguration set{{"DYN_COMPUTE_THREADS", "3"},
+                                        {"DYN_COMPUTE_THREAD_PREFIX", "tokenizer-thread"},
+                                        {"DYN_COMPUTE_STACK_SIZE", "262144"}};
+  ComputePool pool;
+  EXPECT_EQ(pool.stats().threads, 3u);
+  const auto seen = run(pool, [] {
+    char name[16] = {};
+    pthread_getname_np(pthread_self(), name, sizeof name);
+    pthread_attr_t attributes;
+    pthread_getattr_np(pthread_self(), &attributes);
+    std::size_t stack = 0;
+    pthread_attr_getstacksize(&attributes, &stack);
+    pthread_attr_destroy(&attributes);
+    return std::pair(std::string(name), stack);
+  });
+  ASSERT_TRUE(seen);
+  EXPECT_EQ(seen->first, "tokenizer-threa");
+  EXPECT_GE(seen->second, 262144u);
+  EXPECT_LT(seen->second, std::size_t{2} << 20);
+}
+
+TEST(ComputePool, WithoutThreadsRunsJobsWhereTheyAreSubmitted) {
+  const config::ScopedConfiguration set{{"DYN_COMPUTE_THREADS", "0"}};
+  ComputePool pool;
+  EXPECT_EQ(pool.stats().threads, 0u);
+  EXPECT_EQ(run(pool, [] { return std::this_thread::get_id(); }), std::this_thread::get_id());
+  int calls = 0;
+  EXPECT_TRUE(pool.parallel(3, [&](std::size_t) { ++calls; }));
+  EXPECT_EQ(calls, 3);
 }
 
 TEST(ComputePool, PublishesItsCounts) {

@@ -129,6 +129,18 @@ void append_histogram(std::string& out, const Family& family, const LabelValues&
   append_value(out, family, "_count", values, static_cast<double>(below));
 }
 
+std::string_view to_string(MetricType type) noexcept {
+  switch (type) {
+    case MetricType::counter:
+      return "counter";
+    case MetricType::gauge:
+      return "gauge";
+    case MetricType::histogram:
+      return "histogram";
+  }
+  return "untyped";
+}
+
 void append_head(std::string& out, const MetricFamily& family) {
   out += "# HELP ";
   out += family.name;
@@ -136,20 +148,21 @@ void append_head(std::string& out, const MetricFamily& family) {
   append_escaped(out, family.help, false);
   out += "\n# TYPE ";
   out += family.name;
-  switch (family.type) {
-    case MetricType::counter:
-      out += " counter\n";
-      break;
-    case MetricType::gauge:
-      out += " gauge\n";
-      break;
-    case MetricType::histogram:
-      out += " histogram\n";
-      break;
-  }
+  out += ' ';
+  out += to_string(family.type);
+  out += '\n';
 }
 
 }  // namespace
+
+std::string to_markdown(const MetricFamily& family) {
+  std::string row = "| `" + family.name + "` | ";
+  row += to_string(family.type);
+  row += " | ";
+  for (const auto& label : family.labels) row += "`" + label + "` ";
+  if (family.labels.empty()) row += "– ";
+  return row + "| " + family.help + " |\n";
+}
 
 struct MetricsRegistry::Impl {
   mutable std::shared_mutex mutex;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <dynamo/base/assert.h>
 #include <dynamo/base/log.h>
+#include <dynamo/config/configuration.h>
 #include <dynamo/runtime/runtime_metrics.h>
 #include <dynamo/runtime/shard.h>
 
@@ -17,7 +18,6 @@
 #include <pthread.h>
 
 #include "runtime/cores.h"
-#include "runtime/environment.h"
 #include "runtime/loop_delay.h"
 
 namespace dynamo::runtime {
@@ -29,9 +29,8 @@ constexpr std::size_t kShardLimit = 256;
 thread_local Shard* current_shard = nullptr;
 
 std::size_t default_shard_count() {
-  if (const auto count = size_from_environment("DYN_RUNTIME_NUM_WORKER_THREADS", 1, kShardLimit))
-    return *count;
-  return std::min(available_cores(), kShardLimit);
+  return config::get(config::var::worker_threads)
+      .value_or(std::min(available_cores(), kShardLimit));
 }
 
 }  // namespace

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <dynamo/config/configuration.h>
 #include <dynamo/runtime/runtime_metrics.h>
 #include <dynamo/runtime/shard.h>
 
 #include <atomic>
-#include <cstdlib>
 #include <future>
 #include <latch>
 #include <memory>
@@ -80,12 +80,13 @@ TEST(ShardPool, StopIsIdempotentAndFreesWhatWasNotRun) {
   EXPECT_EQ(held.use_count(), 1);
 }
 
-TEST(ShardPool, CountComesFromTheEnvironment) {
-  ::setenv("DYN_RUNTIME_NUM_WORKER_THREADS", "3", 1);
-  EXPECT_EQ(ShardPool().size(), 3u);
-  ::setenv("DYN_RUNTIME_NUM_WORKER_THREADS", "many", 1);
+TEST(ShardPool, CountComesFromTheConfiguration) {
+  {
+    const config::ScopedConfiguration three{{"DYN_RUNTIME_NUM_WORKER_THREADS", "3"}};
+    EXPECT_EQ(ShardPool().size(), 3u);
+  }
+  const config::ScopedConfiguration unset;
   EXPECT_EQ(ShardPool().size(), available_cores());
-  ::unsetenv("DYN_RUNTIME_NUM_WORKER_THREADS");
 }
 
 TEST(Cores, OfACgroupQuotaAreRoundedUp) {

@@ -28,6 +28,9 @@ struct MetricFamily {
   bool operator==(const MetricFamily&) const = default;
 };
 
+/// The family's row of the tables in docs/metrics.md: "| `name` | counter | `model` | help |\n".
+std::string to_markdown(const MetricFamily& family);
+
 namespace detail {
 
 /// The row of cells this thread writes: 0 is shared by all threads that have no row of their own.

@@ -3,6 +3,8 @@
 
 #include <dynamo/runtime/metrics.h>
 
+#include <array>
+
 /// The metric families of this library. Names that the reference has are the reference's; those
 /// of our own executors have the prefix dynamo_runtime_.
 namespace dynamo::runtime {
@@ -71,5 +73,11 @@ inline const MetricFamily kAcceptPauses{
     .type = MetricType::counter,
     .labels = {"listener"},
     .buckets = {}};
+
+/// All of them.
+inline constexpr std::array kRuntimeFamilies{
+    &kEventLoopDelay,     &kEventLoopStalls,     &kShardActiveRequests, &kComputeThreads,
+    &kComputeQueued,      &kComputeActive,       &kComputeJobs,         &kComputeRejected,
+    &kComputeBusySeconds, &kAcceptedConnections, &kAcceptPauses};
 
 }  // namespace dynamo::runtime

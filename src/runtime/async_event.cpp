@@ -129,15 +129,15 @@ struct AsyncEvent::Impl final : Registered, std::enable_shared_from_this<AsyncEv
                                        std::memory_order_acq_rel, std::memory_order_acquire))
         continue;
       if (waited) {
-        Waiter taken = *std::exchange(waiter, std::nullopt);
-        resume(std::move(taken), true);  // `this` may be gone once the coroutine runs
+        // `this` may be gone once the coroutine runs.
+        if (auto taken = std::exchange(waiter, std::nullopt)) resume(*std::move(taken), true);
       }
       return;
     }
   }
 
   void cancel() {
-    if (auto taken = take()) resume(std::move(*taken), false);
+    if (auto taken = take()) resume(*std::move(taken), false);
   }
 
   void arm(Resume handler) {
@@ -157,7 +157,7 @@ struct AsyncEvent::Impl final : Registered, std::enable_shared_from_this<AsyncEv
     if (state.compare_exchange_strong(expected, State::waiting, std::memory_order_acq_rel)) return;
     // Notified between the look before and now: nobody else touches the waiter.
     state.store(State::idle, std::memory_order_release);
-    resume(*std::exchange(waiter, std::nullopt), true);
+    if (auto mine = std::exchange(waiter, std::nullopt)) resume(*std::move(mine), true);
   }
 
   void register_with(net::execution_context& where) {

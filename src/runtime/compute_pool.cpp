@@ -232,7 +232,7 @@ net::awaitable<Result<void>> ComputePool::run_erased(std::function<void()> job) 
                    "compute pool is full: " + std::to_string(impl_->queue_limit) + " jobs wait");
   }
   if (auto woken = co_await outcome->done.wait(); !woken) co_return woken;
-  if (outcome->error) co_return std::unexpected(std::move(*outcome->error));
+  if (auto error = std::move(outcome->error)) co_return std::unexpected(*std::move(error));
   co_return Result<void>{};
 }
 
@@ -275,7 +275,7 @@ Result<void> ComputePool::parallel(std::size_t count,
   shared->work();
   for (std::size_t ended = 0; (ended = shared->ended.load(std::memory_order_acquire)) != count;)
     shared->ended.wait(ended, std::memory_order_acquire);
-  if (shared->error) return std::unexpected(std::move(*shared->error));
+  if (auto error = std::move(shared->error)) return std::unexpected(*std::move(error));
   return {};
 }
 

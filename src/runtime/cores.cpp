@@ -13,7 +13,7 @@
 namespace dynamo::runtime {
 namespace {
 
-constexpr std::size_t kFileBytes = 64 * 1024;
+constexpr std::size_t kFileBytes = 65536;
 
 std::optional<std::uint64_t> number(std::string_view text) noexcept {
   std::uint64_t value = 0;

@@ -33,8 +33,8 @@ int hex_value(char c) noexcept {
 // every caller leaves at once.
 class JsonReader {
  public:
-  JsonReader(std::string_view text, std::size_t depth_limit)
-      : text_(text), depth_left_(depth_limit) {}
+  JsonReader(std::string_view text, const JsonParseOptions& options)
+      : text_(text), depth_left_(options.depth_limit), values_left_(options.value_limit) {}
 
   Result<Json> read() {
     Json value;
@@ -45,6 +45,7 @@ class JsonReader {
       if (valid != text_.size() && (good || valid < at_)) {
         at_ = valid;
         problem_ = "invalid UTF-8";
+        code_ = Errc::invalid_argument;
         return error();
       }
     }
@@ -97,11 +98,16 @@ class JsonReader {
         ++column;
       }
     }
-    return fail(Errc::invalid_argument, problem_ + " at line " + std::to_string(line) + " column " +
-                                            std::to_string(column));
+    return fail(
+        code_, problem_ + " at line " + std::to_string(line) + " column " + std::to_string(column));
   }
 
   bool read_value(Json& out) {
+    if (values_left_ == 0) {
+      code_ = Errc::payload_too_large;
+      return broken("too many values");
+    }
+    --values_left_;
     skip_space();
     switch (peek()) {
       case '{':
@@ -380,8 +386,10 @@ class JsonReader {
 
   std::string_view text_;
   std::size_t depth_left_;
+  std::size_t values_left_;
   std::size_t at_ = 0;
   std::uint64_t seen_ = 0;  // bits of the bytes in strings
+  Errc code_ = Errc::invalid_argument;
   std::string problem_;
 };
 
@@ -431,9 +439,9 @@ Result<Json> parse_json(std::string_view text, const JsonParseOptions& options) 
     return fail(Errc::payload_too_large, "JSON text has " + std::to_string(text.size()) +
                                              " bytes, the limit is " +
                                              std::to_string(options.size_limit_bytes));
-  Result<Json> strict = detail::JsonReader(text, options.depth_limit).read();
+  Result<Json> strict = detail::JsonReader(text, options).read();
   if (strict || !options.lenient) return strict;
-  Result<Json> repaired = detail::JsonReader(repair_json(text), options.depth_limit).read();
+  Result<Json> repaired = detail::JsonReader(repair_json(text), options).read();
   // The first error speaks about the text that was sent.
   return repaired ? std::move(repaired) : std::move(strict);
 }

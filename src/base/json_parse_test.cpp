@@ -305,6 +305,14 @@ TEST(JsonParse, KeepsItsSizeLimit) {
   EXPECT_TRUE(parse_json("[1,2]", {.size_limit_bytes = 5}));
 }
 
+TEST(JsonParse, KeepsItsLimitOfValues) {
+  EXPECT_TRUE(parse_json(R"({"a":[1,2]})", {.value_limit = 4}));
+  const auto result = parse_json(R"({"a":[1,2]})", {.value_limit = 3});
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code(), Errc::payload_too_large);
+  EXPECT_EQ(result.error().message(), "too many values at line 1 column 9");
+}
+
 TEST(JsonParse, LenientRepairsControlCharactersAndUtf8) {
   const JsonParseOptions lenient{.lenient = true};
   EXPECT_EQ(*parse_json("{\"a\":\"x\ny\tz\"}", lenient)->find("a"), "x\ny\tz");

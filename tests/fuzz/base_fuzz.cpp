@@ -3,6 +3,7 @@
 #include <dynamo/base/assert.h>
 #include <dynamo/base/base64.h>
 #include <dynamo/base/json.h>
+#include <dynamo/base/msgpack.h>
 #include <dynamo/base/truthy.h>
 #include <dynamo/base/utf8.h>
 #include <dynamo/base/uuid.h>
@@ -109,7 +110,25 @@ void truthy(std::string_view text) {
   DYN_ASSERT(parse_bool(text).has_value() == (is_truthy(text) || is_falsey(text)));
 }
 
-constexpr std::array kTargets{json, lenient_json, json_pointer, utf8, base64, uuid, log, truthy};
+// Reading and passing over an item end at the same byte, and what is read can be written again.
+void msgpack(std::string_view text) {
+  MsgpackReader reader(text);
+  const auto value = reader.json();
+  MsgpackReader passing(text);
+  const bool passed = passing.skip().has_value();
+  if (!value) return;
+  DYN_ASSERT(passed && passing.offset() == reader.offset());
+  std::string written;
+  MsgpackWriter(written).value(*value);
+  const auto back = parse_msgpack(written);
+  DYN_ASSERT(back.has_value());
+  std::string again;
+  MsgpackWriter(again).value(*back);
+  DYN_ASSERT(again == written);  // bytes, because NaN equals nothing
+}
+
+constexpr std::array kTargets{json, lenient_json, json_pointer, utf8,   base64,
+                              uuid, log,          truthy,       msgpack};
 
 }  // namespace
 }  // namespace dynamo::base

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <dynamo/base/error.h>
+#include <dynamo/base/limits.h>
 
 #include <concepts>
 #include <cstddef>
@@ -170,7 +171,8 @@ struct JsonObject::Member {
 };
 
 struct JsonParseOptions {
-  std::size_t depth_limit = 128;
+  std::size_t depth_limit = limits::kJsonDepth;
+  std::size_t value_limit = limits::kJsonValues;  ///< scalars, arrays and objects together
   std::size_t size_limit_bytes = std::size_t{1} << 31;
   /// Repair the two defects that the reference repairs before it gives up: raw control characters
   /// inside strings, and invalid UTF-8 (replaced by U+FFFD). A valid text is never changed.
@@ -181,7 +183,7 @@ struct JsonParseOptions {
 /// serde_json accepts: "-0" is a double, numbers that overflow binary64 and lone surrogates are
 /// refused, no byte order mark. A nesting of exactly `depth_limit` is accepted.
 /// Errors: Errc::invalid_argument with what was expected and what came, line, and column in
-/// characters; Errc::payload_too_large above `size_limit_bytes`.
+/// characters; Errc::payload_too_large above `size_limit_bytes` or `value_limit`.
 Result<Json> parse_json(std::string_view text, const JsonParseOptions& options = {});
 
 /// Appends JSON text to a string. It is the only serializer of the project: values, events and

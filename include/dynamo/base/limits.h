@@ -8,6 +8,9 @@ namespace dynamo::base::limits {
 
 /// Nesting of JSON (arrays and objects); serde_json's default.
 inline constexpr std::size_t kJsonDepth = 128;
+/// Values in one JSON text. Each takes 40 bytes in memory and may take two in the text, so that the
+/// largest body of zeros would fill 900 MiB; the largest tokenizer.json has a million.
+inline constexpr std::size_t kJsonValues = 5'000'000;
 /// HTTP request head: start line and all header fields (nginx and Envoy use 32 to 60 KiB).
 inline constexpr std::size_t kHttpHeadBytes = 64 * 1024;
 inline constexpr std::size_t kHttpHeaderFields = 256;

@@ -116,8 +116,7 @@ std::unique_ptr<CLI::App> command_line(Arguments& out, std::string& positional, 
   app->add_option("--api-key", out.api_keys,
                   "accept this bearer token (repeatable); without any, everyone is served")
       ->take_all()
-      ->delimiter(',')
-      ->envname("DYN_HTTP_API_KEYS");
+      ->delimiter(',');
   app->add_flag_function("-v", [](std::int64_t) {}, "debug log; -vv: trace");
   app->add_option("--context-length", out.context_length, "context in tokens, at most the model's");
   app->add_option("--kv-cache-block-size", out.kv_cache_block_size, "tokens per KV block")

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <dynamo/base/log.h>
+#include <dynamo/config/logging.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -17,11 +18,12 @@ namespace {
 constexpr int kUsageError = 2;
 
 // -v and -vv set the filter unless DYN_LOG says otherwise.
-dynamo::base::LogOptions log_options(int verbosity) {
-  auto options = dynamo::base::log_options_from_environment();
-  if (verbosity > 0 && std::getenv("DYN_LOG") == nullptr)
+dynamo::Result<void> start_logging(int verbosity) {
+  DYN_TRY(auto options, dynamo::config::log_options());
+  if (verbosity > 0 && std::getenv("DYN_LOG") == nullptr) {
     options.filter = verbosity > 1 ? "trace" : "debug";
-  return options;
+  }
+  return dynamo::base::init_logging(options);
 }
 
 }  // namespace
@@ -53,8 +55,8 @@ int main(int argc, char** argv) {
     std::printf("%s\n", dynamo::run::version_text().c_str());
     return 0;
   }
-  if (auto started = dynamo::base::init_logging(log_options(arguments->verbosity)); !started) {
-    std::fprintf(stderr, "dynamo-run: DYN_LOG: %s\n", started.error().message().c_str());
+  if (auto started = start_logging(arguments->verbosity); !started) {
+    std::fprintf(stderr, "dynamo-run: %s\n", started.error().message().c_str());
     return kUsageError;
   }
   if (arguments->action == Action::print_config) return dynamo::run::print_config(*arguments);

@@ -22,6 +22,7 @@ struct WorkerKey {
 
 }  // namespace dynamo::kv_router
 
+/// @cond  (Doxygen 1.9 does not know where to put it)
 template <>
 struct std::hash<dynamo::kv_router::WorkerKey> {
   std::size_t operator()(const dynamo::kv_router::WorkerKey& key) const noexcept {
@@ -32,3 +33,4 @@ struct std::hash<dynamo::kv_router::WorkerKey> {
     return static_cast<std::size_t>(x * 0xd6e8feb86659fd93u);
   }
 };
+/// @endcond

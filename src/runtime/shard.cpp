@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <dynamo/base/assert.h>
+#include <dynamo/base/clock.h>
 #include <dynamo/base/log.h>
 #include <dynamo/config/configuration.h>
 #include <dynamo/runtime/runtime_metrics.h>
 #include <dynamo/runtime/shard.h>
+#include <dynamo/runtime/slow_section.h>
 
 #include <algorithm>
 #include <chrono>
@@ -42,6 +44,9 @@ struct Shard::Impl {
   net::executor_work_guard<net::io_context::executor_type> work{io.get_executor()};
   LoopDelay delay{io.get_executor()};  // of the shard's thread
   std::atomic<bool> measuring{false};
+  MetricsRegistry* metrics = nullptr;  // of the shard's thread, as what follows
+  base::SteadyTime slow_logged{};
+  std::uint64_t slow_unlogged = 0;
   std::thread thread;
 };
 
@@ -101,6 +106,23 @@ void Shard::became_busy() noexcept {
   }
 }
 
+void Shard::was_slow(std::string_view section, std::chrono::nanoseconds took) noexcept {
+  if (impl_->metrics != nullptr) impl_->metrics->counter(kSlowSections, {section}).add();
+  ++impl_->slow_unlogged;
+  const auto now = std::chrono::steady_clock::now();
+  if (now - impl_->slow_logged < std::chrono::seconds{1}) return;
+  impl_->slow_logged = now;
+  DYN_LOG_WARN("runtime::shard", "slow section",
+               {{"shard", std::uint64_t{impl_->index}},
+                {"section", section},
+                {"took_ms", std::chrono::duration<double, std::milli>(took).count()},
+                {"slow_sections", std::exchange(impl_->slow_unlogged, 0)}});
+}
+
+void SlowSection::report(std::chrono::nanoseconds took) const noexcept {
+  if (current_shard != nullptr) current_shard->was_slow(name_, took);
+}
+
 ShardPool::ShardPool(std::size_t count) {
   if (count == 0) count = default_shard_count();
   DYN_ASSERT(count <= kShardLimit);
@@ -134,12 +156,14 @@ Shard& ShardPool::least_loaded() noexcept {
 void ShardPool::export_metrics(MetricsRegistry& registry) {
   DYN_ASSERT(exported_to_ == nullptr);
   exported_to_ = &registry;
+  registry.declare(kSlowSections);
   for (const auto& shard : shards_) {
     registry.gauge_function(kShardActiveRequests, {std::to_string(shard->index())},
                             [one = shard.get()] { return double(one->active_requests()); });
-    shard->post([impl = shard->impl_.get(), delay = registry.histogram(kEventLoopDelay),
+    shard->post([impl = shard->impl_.get(), &registry, delay = registry.histogram(kEventLoopDelay),
                  stalls = registry.counter(kEventLoopStalls)] {
       impl->delay.report_to(delay, stalls, impl->index);
+      impl->metrics = &registry;
       impl->measuring.store(true, std::memory_order_relaxed);
     });
   }

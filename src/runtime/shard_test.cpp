@@ -2,6 +2,7 @@
 #include <dynamo/config/configuration.h>
 #include <dynamo/runtime/runtime_metrics.h>
 #include <dynamo/runtime/shard.h>
+#include <dynamo/runtime/slow_section.h>
 
 #include <atomic>
 #include <future>
@@ -133,6 +134,23 @@ TEST(ShardPool, MeasuresItsLoopsOnlyWhileThereAreRequests) {
   shard.request_started();
   while (histogram.count() == 0) std::this_thread::yield();
   shard.request_ended();
+}
+
+TEST(SlowSection, IsCountedByItsNameOnAShardOnly) {
+  MetricsRegistry registry;
+  ShardPool pool(1);
+  pool.export_metrics(registry);
+  const auto work = [](std::chrono::nanoseconds time) {
+    const SlowSection section("test::work");
+    const auto end = std::chrono::steady_clock::now() + time;
+    while (std::chrono::steady_clock::now() < end) {
+    }
+    return 0;
+  };
+  work(SlowSection::kLimit + 1us);
+  EXPECT_EQ(registry.counter(kSlowSections, {"test::work"}).value(), 0);
+  on(pool.at(0), [&] { return work(SlowSection::kLimit + 1us); });
+  EXPECT_EQ(registry.counter(kSlowSections, {"test::work"}).value(), 1);
 }
 
 TEST(ShardPool, IdleShardsAreNotWoken) {

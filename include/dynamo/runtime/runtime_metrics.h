@@ -28,6 +28,12 @@ inline const MetricFamily kShardActiveRequests{.name = "dynamo_runtime_shard_act
                                                .labels = {"shard"},
                                                .buckets = {}};
 
+inline const MetricFamily kSlowSections{.name = "dynamo_runtime_slow_sections_total",
+                                        .help = "Pieces of work that kept a shard for over 1 ms",
+                                        .type = MetricType::counter,
+                                        .labels = {"section"},
+                                        .buckets = {}};
+
 inline const MetricFamily kComputeThreads{.name = "dynamo_runtime_compute_threads",
                                           .help = "Threads of the compute pool",
                                           .type = MetricType::gauge,
@@ -76,8 +82,8 @@ inline const MetricFamily kAcceptPauses{
 
 /// All of them.
 inline constexpr std::array kRuntimeFamilies{
-    &kEventLoopDelay,     &kEventLoopStalls,     &kShardActiveRequests, &kComputeThreads,
-    &kComputeQueued,      &kComputeActive,       &kComputeJobs,         &kComputeRejected,
-    &kComputeBusySeconds, &kAcceptedConnections, &kAcceptPauses};
+    &kEventLoopDelay,  &kEventLoopStalls,    &kShardActiveRequests, &kSlowSections,
+    &kComputeThreads,  &kComputeQueued,      &kComputeActive,       &kComputeJobs,
+    &kComputeRejected, &kComputeBusySeconds, &kAcceptedConnections, &kAcceptPauses};
 
 }  // namespace dynamo::runtime

@@ -5,9 +5,11 @@
 #include <dynamo/runtime/fwd.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
@@ -41,11 +43,13 @@ class Shard {
 
  private:
   friend class ShardPool;
+  friend class SlowSection;
   explicit Shard(std::size_t index);
   void start();
   void stop();
   void run();
   void became_busy() noexcept;
+  void was_slow(std::string_view section, std::chrono::nanoseconds took) noexcept;
   struct Impl;
   std::unique_ptr<Impl> impl_;
   std::atomic<std::size_t> active_{0};
@@ -65,8 +69,9 @@ class ShardPool {
   Shard& at(std::size_t index) noexcept { return *shards_[index]; }
   /// The shard with the fewest active requests; ties go round robin.
   Shard& least_loaded() noexcept;
-  /// Publishes kEventLoopDelay, kEventLoopStalls and kShardActiveRequests (runtime_metrics.h) and
-  /// starts measuring. Once, before requests arrive; the registry outlives the pool.
+  /// Publishes kEventLoopDelay, kEventLoopStalls, kShardActiveRequests and kSlowSections
+  /// (runtime_metrics.h) and starts measuring. Once, before requests arrive; the registry outlives
+  /// the pool.
   void export_metrics(MetricsRegistry& registry);
   /// Ends the threads after their present handler; idempotent. Tasks must have been joined before.
   /// Not from a shard's thread.

@@ -94,7 +94,7 @@ LocalChat::LocalChat(llm::ModelCardPtr card, std::shared_ptr<llm::TokenEngine> e
 Result<ChatAnswer> LocalChat::ask(const Json& request,
                                   const std::function<void(std::string_view)>& on_text,
                                   runtime::ContextPtr context) {
-  DYN_TRY(const openai::ChatRequest chat, openai::parse_chat_request(request));
+  DYN_TRY(const openai::ChatRequest chat, openai::chat_request_from_json(request));
   DYN_CHECK(openai::validate(chat));
   DYN_TRY(auto prompt, llm::Preprocessor(card_).preprocess(chat));
   llm::ResponseContext response;

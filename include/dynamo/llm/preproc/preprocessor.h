@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,8 @@ struct Preprocessed {
   std::string formatted_prompt;  ///< empty when the prompt came as token ids
   std::uint32_t prompt_tokens = 0;
   std::vector<Annotation> annotations;
+  /// The template arguments that were used, thinking normalized; none when there were none.
+  std::optional<Json> template_args;
 };
 
 /// Turns OpenAI requests into token ids: template, tokenizer, stop, sampling and output options.

@@ -95,6 +95,7 @@ class ChatPipeline final : public ResponsePipeline {
   bool engine_finished(std::size_t) const override { return backend_.all_finished(); }
 
   Result<void> finish(std::size_t, std::string& out) override {
+    if (std::exchange(finished_, true)) return {};
     outputs_.clear();
     backend_.finish(outputs_);
     DYN_CHECK(pass_on(out));
@@ -187,6 +188,7 @@ class ChatPipeline final : public ResponsePipeline {
   ResponseNvext nvext_;
   openai::ChatChunkWriter writer_;
   ChatAggregator aggregator_;
+  bool finished_ = false;
   // Of the batch at hand; members only to keep their memory.
   std::vector<BackendOutput> outputs_;
   std::vector<openai::ChatDelta> deltas_;

@@ -5,6 +5,7 @@
 #include <dynamo/base/error.h>
 #include <dynamo/llm/fwd.h>
 #include <dynamo/llm/model_card.h>
+#include <dynamo/llm/protocols/engine_output.h>
 #include <dynamo/openai/fwd.h>
 
 #include <cstddef>

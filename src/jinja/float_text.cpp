@@ -43,7 +43,10 @@ void append_float_repr(std::string& out, double value) {
   }
   const std::size_t e = text.find('e');
   const std::string_view mantissa = text.substr(0, e);
-  const int exponent = std::atoi(text.data() + e + 1);
+  int exponent = 0;
+  // from_chars takes no plus sign.
+  const std::size_t digits_at = e + (text[e + 1] == '+' ? 2 : 1);
+  std::from_chars(text.data() + digits_at, text.data() + text.size(), exponent);
   std::string digits(1, mantissa.front());
   if (mantissa.size() > 2) digits += mantissa.substr(2);
   if (exponent < -4 || exponent >= 16) {

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "jinja/bigint.h"
+#include "jinja/character_names.h"
 #include "jinja/failure.h"
 #include "jinja/text.h"
 #include "jinja/unicode.h"
@@ -406,7 +407,8 @@ class Lexer {
         return;
       }
       case 'N':
-        fail_syntax("\\N{...} escapes are not supported", line_);
+        append_scalar(out, read_name(text, at));
+        return;
       default:
         break;
     }
@@ -445,6 +447,18 @@ class Lexer {
     at += digits;
     if (value > 0x10FFFF) fail_syntax("illegal Unicode character in a string", line_);
     return value;
+  }
+
+  char32_t read_name(std::string_view text, std::size_t& at) {
+    const std::size_t end = text.find('}', at);
+    if (at >= text.size() || text[at] != '{' || end == std::string_view::npos) {
+      fail_syntax("malformed \\N character escape", line_);
+    }
+    const std::string_view name = text.substr(at + 1, end - at - 1);
+    const char32_t scalar = find_character(name);
+    if (scalar == 0) fail_syntax("unknown Unicode character name " + quote(name), line_);
+    at = end + 1;
+    return scalar;
   }
 
   static void append_scalar(std::string& out, char32_t scalar) {

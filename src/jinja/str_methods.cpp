@@ -300,6 +300,11 @@ Value format(Interpreter& in, const Value& self, const CallArgs& args) {
   return format_string(in, self, args, nullptr);
 }
 
+/// Python has these, so templates may ask whether they are there; their results have no form here.
+Value unsupported(Interpreter&, const Value&, const CallArgs&) {
+  fail_type("this method of str is not supported in chat templates");
+}
+
 Value format_map(Interpreter& in, const Value* a) {
   return format_string(in, a[0], {}, &a[1]);
 }
@@ -396,6 +401,9 @@ constexpr Builtin kMethods[] = {
     {.name = "zfill", .bound = zfill, .params = {"width"}, .required = 1, .positional_only = 1},
     {.name = "expandtabs", .bound = expand_tabs, .params = {"tabsize"}},
     {.name = "format", .raw = format},
+    {.name = "encode", .raw = unsupported},
+    {.name = "translate", .raw = unsupported},
+    {.name = "maketrans", .raw = unsupported},
     {.name = "format_map",
      .bound = format_map,
      .params = {"mapping"},

@@ -26,12 +26,14 @@ Result<ParsedOutput> parse_tool_calls(std::string_view tool_parser, std::string_
                                       std::span<const ToolDefinition> tools, BatchMode mode);
 
 struct ReasoningSplit {
-  std::string normal;
-  std::string reasoning;
+  std::string normal{};
+  std::string reasoning{};
 };
 
 /// Thought and rest of a complete text. Unknown names fall back to "basic".
 ReasoningSplit split_reasoning(std::string_view reasoning_parser, std::string_view text,
+                               std::optional<bool> starts_in_reasoning = std::nullopt);
+ReasoningSplit split_reasoning(const ReasoningDelimiters& delimiters, std::string_view text,
                                std::optional<bool> starts_in_reasoning = std::nullopt);
 
 }  // namespace dynamo::parsers

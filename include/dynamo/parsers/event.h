@@ -28,16 +28,16 @@ struct Event {
   /// call_*: number of the call within this choice, from 0 without gaps.
   std::uint32_t index = 0;
   /// text, reasoning, call_arguments: the piece. call_start: the function's name.
-  std::string text;
+  std::string text{};
   /// call_start: the call's id.
-  std::string id;
+  std::string id{};
 };
 
 /// A call put together again.
 struct ParsedCall {
-  std::string id;
-  std::string name;
-  std::string arguments;  ///< JSON text, as the events gave it
+  std::string id{};
+  std::string name{};
+  std::string arguments{};  ///< JSON text, as the events gave it
   bool complete = true;
 
   bool operator==(const ParsedCall&) const = default;
@@ -45,9 +45,9 @@ struct ParsedCall {
 
 /// A whole output: what a unary answer shows.
 struct ParsedOutput {
-  std::string content;
-  std::string reasoning;
-  std::vector<ParsedCall> calls;
+  std::string content{};
+  std::string reasoning{};
+  std::vector<ParsedCall> calls{};
 
   bool operator==(const ParsedOutput&) const = default;
 };

@@ -23,9 +23,9 @@ namespace dynamo::parsers {
 /// A tool that the request declares. Borrowed: `parameters` must outlive whoever holds the
 /// definition.
 struct ToolDefinition {
-  std::string name;
+  std::string name{};
   const base::Json* parameters = nullptr;  ///< JSON schema of the arguments; null when not given
-  std::optional<bool> strict;
+  std::optional<bool> strict{};
 };
 
 enum class ToolChoice : std::uint8_t { none, automatic, required, named };
@@ -46,17 +46,29 @@ enum class CallDelivery : std::uint8_t {
   whole,
 };
 
+/// A reasoning parser that is in no registry: thoughts between two markers.
+struct ReasoningDelimiters {
+  std::string open{};
+  std::string close{};
+  /// Markup that ends a thought without its closer and is read again as text.
+  std::vector<std::string> exits{};
+  bool starts_inside = false;   ///< the output begins inside a thought
+  bool whole_thoughts = false;  ///< a thought is delivered at its end, not as it comes
+};
+
 struct ParserOptions {
   /// Name in the registry (registry.h); empty switches tool calls off.
-  std::string tool_parser;
+  std::string tool_parser{};
   /// Name in the registry, any case; empty switches reasoning off. Unknown names fall back to
   /// "basic" (with one warning), as in the reference.
-  std::string reasoning_parser;
+  std::string reasoning_parser{};
+  /// Used instead of `reasoning_parser` when given.
+  std::optional<ReasoningDelimiters> reasoning_delimiters{};
 
   /// Tools of the request; must outlive the parser.
-  std::span<const ToolDefinition> tools;
+  std::span<const ToolDefinition> tools{};
   ToolChoice tool_choice = ToolChoice::automatic;
-  std::string named_tool;  ///< with ToolChoice::named
+  std::string named_tool{};  ///< with ToolChoice::named
   /// False drops every call after the first (`parallel_tool_calls`).
   bool parallel_tool_calls = true;
 

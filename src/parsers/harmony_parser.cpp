@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "parsers/harmony_parser.h"
+
+#include <utility>
+
+#include "parsers/grammar.h"
+#include "parsers/whitespace.h"
+
+namespace dynamo::parsers::detail {
+namespace {
+
+enum Tag : int { kStart, kEnd, kMessage, kChannel, kConstrain, kReturn, kCall };
+
+/// Headers are a role, a channel, a recipient and a content type.
+constexpr std::size_t kHeaderBytesLimit = 4 * kNameBytesLimit;
+/// Separates the parts of a header where a marker stood; no text of a model holds it.
+constexpr char kChannelMark = '\x01';
+constexpr char kConstrainMark = '\x02';
+
+struct Header {
+  std::string_view role;
+  std::string_view channel;
+  std::string_view recipient;
+  bool json = false;
+};
+
+std::string_view next_word(std::string_view& text) {
+  text = trim_left(text);
+  std::size_t end = 0;
+  while (end < text.size() && leading_space(text.substr(end)) == 0 && text[end] != kChannelMark &&
+         text[end] != kConstrainMark) {
+    ++end;
+  }
+  if (end == 0 && !text.empty()) end = 1;
+  const std::string_view word = text.substr(0, end);
+  text.remove_prefix(end);
+  return word;
+}
+
+Header parse_header(std::string_view text) {
+  Header header;
+  bool channel_next = false;
+  bool type_next = false;
+  bool first = true;
+  while (true) {
+    const std::string_view word = next_word(text);
+    if (word.empty()) return header;
+    if (word[0] == kChannelMark) {
+      channel_next = true;
+    } else if (word[0] == kConstrainMark) {
+      type_next = true;
+    } else if (word.starts_with("to=")) {
+      header.recipient = word.substr(3);
+    } else if (channel_next) {
+      header.channel = word;
+      channel_next = false;
+    } else if (type_next) {
+      header.json = header.json || word == "json";
+      type_next = false;
+    } else if (first) {
+      header.role = word;
+    }
+    first = false;
+  }
+}
+
+}  // namespace
+
+HarmonyParser::HarmonyParser(const ParserOptions& options, Role role)
+    : role_(role),
+      emitter_(options, IdStyle::call_uuid),
+      markers_({{"<|start|>", kStart},
+                {"<|end|>", kEnd},
+                {"<|message|>", kMessage},
+                {"<|channel|>", kChannel},
+                {"<|constrain|>", kConstrain},
+                {"<|return|>", kReturn},
+                {"<|call|>", kCall}}) {}
+
+void HarmonyParser::feed(std::string_view delta, std::vector<Event>& out) {
+  emitter_.begin_feed(out);
+  std::string joined;
+  std::string_view input = delta;
+  if (!held_.empty()) {
+    joined = std::exchange(held_, {});
+    joined += delta;
+    input = joined;
+  }
+  while (!input.empty()) {
+    const std::size_t consumed = step(input, false);
+    if (consumed == 0) break;
+    input.remove_prefix(consumed);
+  }
+  held_ = std::string(input);
+}
+
+void HarmonyParser::finish(std::vector<Event>& out, OutputEnd) {
+  emitter_.begin_feed(out);
+  const std::string rest = std::exchange(held_, {});
+  // A marker that is cut off is markup in a header or call, and text elsewhere.
+  const bool keep = state_ == State::outside || state_ == State::handed_over ||
+                    (state_ == State::body && body_ != Body::call);
+  for (std::string_view input = rest; keep && !input.empty();) {
+    input.remove_prefix(step(input, true));
+  }
+  if (state_ == State::body && body_ == Body::call) {
+    if (arguments_.is_complete_json()) {
+      emitter_.end_call(Closure::unfenced);
+    } else {
+      emitter_.abandon_call();
+    }
+  }
+  if (body_ == Body::undecided) answer(std::exchange(undecided_, {}));
+  state_ = State::outside;
+  body_ = Body::dropped;
+  emitter_.finish();
+}
+
+std::size_t HarmonyParser::step(std::string_view input, bool at_end) {
+  if (state_ == State::handed_over) {
+    emitter_.text(input);
+    return input.size();
+  }
+  const MarkerSet::Hit hit = markers_.scan(input, at_end);
+  take_text(input.substr(0, hit.position));
+  if (hit.id != MarkerSet::kNone) take_marker(hit.id, input.substr(hit.position, hit.length));
+  return hit.position + hit.length;
+}
+
+void HarmonyParser::take_text(std::string_view piece) {
+  if (piece.empty()) return;
+  switch (state_) {
+    case State::outside:
+      take_outside(piece);
+      return;
+    case State::header:
+      if (header_.size() < kHeaderBytesLimit) {
+        header_ += piece;
+        raw_header_ += piece;
+      }
+      return;
+    case State::body:
+      break;
+    case State::handed_over:
+      emitter_.text(piece);
+      return;
+  }
+  switch (body_) {
+    case Body::thought:
+      thought(piece);
+      break;
+    case Body::answer:
+      answer(piece);
+      break;
+    case Body::undecided:
+      undecided_ += piece;
+      if (const std::string_view text = trim_left(undecided_);
+          (!text.empty() && text[0] != '{' && text[0] != '[') ||
+          undecided_.size() > emitter_.held_bytes_limit()) {
+        body_ = Body::answer;
+        answer(std::exchange(undecided_, {}));
+      }
+      break;
+    case Body::call:
+      emitter_.arguments(arguments_.feed(piece));
+      break;
+    case Body::dropped:
+      break;
+  }
+}
+
+// Text without any message is an answer too; white space around messages is layout.
+void HarmonyParser::take_outside(std::string_view piece) {
+  if (outside_text_) {
+    emitter_.text(piece);
+    return;
+  }
+  space_ += piece;
+  if (is_blank(space_) && space_.size() < kHeaderBytesLimit) return;
+  outside_text_ = true;
+  emitter_.text(space_);
+  space_.clear();
+}
+
+void HarmonyParser::separate(Last kind) {
+  if (std::exchange(new_message_, false) && last_ == kind) {
+    if (kind == Last::thought) {
+      emitter_.reasoning("\n");
+    } else {
+      emitter_.text("\n");
+    }
+  }
+  last_ = kind;
+}
+
+void HarmonyParser::answer(std::string_view piece) {
+  if (piece.empty()) return;
+  separate(Last::answer);
+  emitter_.text(piece);
+}
+
+void HarmonyParser::thought(std::string_view piece) {
+  if (role_ == Role::tools_only) return;
+  separate(Last::thought);
+  emitter_.reasoning(piece);
+}
+
+void HarmonyParser::begin_header(std::string_view marker) {
+  state_ = State::header;
+  header_.clear();
+  raw_header_ = marker;
+}
+
+void HarmonyParser::take_marker(int id, std::string_view marker) {
+  emitter_.mark(Trace::Kind::orphan, id);
+  space_.clear();
+  outside_text_ = false;
+  if (state_ == State::body) end_body(id);
+  switch (id) {
+    case kStart:
+      begin_header(marker);
+      break;
+    case kChannel:
+      if (state_ == State::header) {
+        raw_header_ += marker;
+      } else {
+        begin_header(marker);
+      }
+      header_ += kChannelMark;
+      break;
+    case kConstrain:
+      if (state_ == State::header) {
+        header_ += kConstrainMark;
+        raw_header_ += marker;
+      }
+      break;
+    case kMessage:
+      if (state_ != State::header) begin_header({});
+      begin_body(marker);
+      break;
+    case kEnd:
+    case kReturn:
+    case kCall:
+      state_ = State::outside;
+      break;
+    default:
+      break;
+  }
+}
+
+void HarmonyParser::begin_body(std::string_view marker) {
+  const Header header = parse_header(header_);
+  state_ = State::body;
+  new_message_ = true;
+  undecided_.clear();
+  constexpr std::string_view kFunctions = "functions.";
+  const bool foreign = !header.role.empty() && header.role != "assistant";
+  if (foreign) {
+    body_ = Body::dropped;
+  } else if (!header.recipient.empty() && header.channel != "final") {
+    if (role_ == Role::reasoning_only) {
+      emitter_.text(raw_header_);
+      emitter_.text(marker);
+      state_ = State::handed_over;
+      return;
+    }
+    const std::string_view name = header.recipient.starts_with(kFunctions)
+                                      ? header.recipient.substr(kFunctions.size())
+                                      : std::string_view();
+    body_ = name.empty() || name.size() > kNameBytesLimit ? Body::dropped : Body::call;
+    if (body_ == Body::call) {
+      last_ = Last::none;
+      arguments_.begin();
+      emitter_.start_call(name);
+    }
+  } else if (header.channel == "analysis") {
+    body_ = Body::thought;
+  } else if (header.channel == "final") {
+    body_ = Body::answer;
+  } else {
+    body_ = header.json ? Body::dropped : Body::undecided;
+  }
+}
+
+void HarmonyParser::end_body(int id) {
+  if (body_ == Body::call) {
+    if (arguments_.empty()) emitter_.arguments("{}");
+    emitter_.end_call(id == kCall ? Closure::fenced : Closure::end_of_text);
+  } else if (body_ == Body::undecided && id != kCall) {
+    answer(std::exchange(undecided_, {}));
+  }
+  undecided_.clear();
+  body_ = Body::dropped;
+  state_ = State::outside;
+}
+
+}  // namespace dynamo::parsers::detail

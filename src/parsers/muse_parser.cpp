@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "parsers/muse_parser.h"
+
+#include <utility>
+
+#include "parsers/invoke_grammar.h"
+#include "parsers/whitespace.h"
+
+namespace dynamo::parsers::detail {
+namespace {
+
+enum Tag : int { kStart, kMessage, kEnd, kInvoke, kStray };
+/// InvokeGrammar's own number for its opening tag; it numbers them block, close, invocation.
+constexpr int kInvokeOpen = 2;
+
+constexpr InvokeFamily kInvocations{.block_open = {},
+                                    .block_close = {},
+                                    .invoke_open = "<atem:invoke name=",
+                                    .invoke_close = "</atem:invoke>",
+                                    .parameter_open = "<atem:parameter name=",
+                                    .parameter_close = "</atem:parameter>",
+                                    .typed_by_schema = true,
+                                    .close_optional = false,
+                                    .special_tokens = false};
+
+std::string_view recipient_of(std::string_view header) {
+  const std::size_t at = header.find("to=");
+  if (at == std::string_view::npos) return {};
+  std::string_view rest = header.substr(at + 3);
+  std::size_t end = 0;
+  while (end < rest.size() && leading_space(rest.substr(end)) == 0) ++end;
+  return rest.substr(0, end);
+}
+
+}  // namespace
+
+MuseParser::MuseParser(const ParserOptions& options, bool reasoning, bool tools)
+    : reasoning_(reasoning),
+      emitter_(options, IdStyle::call_uuid),
+      grammar_(make_invoke_grammar(kInvocations,
+                                   {.tools = options.tools,
+                                    .batch = false,
+                                    .incremental = options.delivery == CallDelivery::incremental,
+                                    .held_bytes_limit = options.held_bytes_limit})),
+      markers_({{"<|start|>", kStart},
+                {"<|message|>", kMessage},
+                {"<|eom|>", kEnd},
+                {"<|eot|>", kEnd},
+                {tools ? kInvocations.invoke_open : std::string_view(), kInvoke},
+                {tools ? kInvocations.invoke_close : std::string_view(), kStray},
+                {tools ? kInvocations.parameter_close : std::string_view(), kStray}}) {
+  if (options.starting_state == StartingState::reasoning) state_ = State::thought;
+  if (options.starting_state == StartingState::response) state_ = State::answer;
+}
+
+void MuseParser::feed(std::string_view delta, std::vector<Event>& out) {
+  emitter_.begin_feed(out);
+  std::string joined;
+  std::string_view input = delta;
+  if (!held_.empty()) {
+    joined = std::exchange(held_, {});
+    joined += delta;
+    input = joined;
+  }
+  while (!input.empty()) {
+    const State before = state_;
+    const std::size_t consumed = step(input, false);
+    if (consumed == 0 && before == state_) break;
+    input.remove_prefix(consumed);
+  }
+  held_ = std::string(input);
+}
+
+void MuseParser::finish(std::vector<Event>& out, OutputEnd end) {
+  emitter_.begin_feed(out);
+  const std::string rest = std::exchange(held_, {});
+  for (std::string_view input = rest; !input.empty();) {
+    const State before = state_;
+    const std::size_t consumed = step(input, true);
+    if (consumed == 0 && before == state_) break;
+    input.remove_prefix(consumed);
+  }
+  if (state_ == State::call) grammar_->finish(end, emitter_);
+  state_ = State::outside;
+  emitter_.finish();
+}
+
+// " to=self<|message|>" goes on with the prompt's header; anything else is an answer.
+std::size_t MuseParser::step_primed(std::string_view input, bool at_end) {
+  const std::string_view text = trim_left(input);
+  constexpr std::string_view kTo = "to=";
+  const MarkerSet::Hit hit = markers_.match(text, at_end);
+  const bool waits = text.empty() || may_become_space(text) ||
+                     (text.size() < kTo.size() && kTo.starts_with(text)) ||
+                     (hit.id == MarkerSet::kNone && hit.length != 0);
+  if (waits && !at_end) return 0;
+  state_ = text.starts_with(kTo) || hit.id == kMessage ? State::header
+           : hit.id == kStart                          ? State::outside
+                                                       : State::answer;
+  return 0;
+}
+
+std::size_t MuseParser::step(std::string_view input, bool at_end) {
+  if (state_ == State::primed) return step_primed(input, at_end);
+  if (state_ == State::call) return step_call(input, at_end);
+  const MarkerSet::Hit hit = markers_.scan(input, at_end);
+  take_text(input.substr(0, hit.position));
+  switch (hit.id) {
+    case kStart:
+      state_ = State::header;
+      header_.clear();
+      break;
+    case kMessage:
+      begin_body();
+      break;
+    case kEnd:
+      state_ = State::outside;
+      break;
+    case kInvoke:
+      if (state_ != State::header) {
+        grammar_->enter(kInvokeOpen, {}, emitter_);
+        state_ = State::call;
+      }
+      break;
+    default:
+      break;
+  }
+  return hit.position + hit.length;
+}
+
+std::size_t MuseParser::step_call(std::string_view input, bool at_end) {
+  const Grammar::Step step = grammar_->consume(input, at_end, emitter_);
+  if (step.state != Grammar::State::inside) state_ = State::tools;
+  return step.consumed;
+}
+
+void MuseParser::begin_body() {
+  const std::string_view to = recipient_of(header_);
+  state_ = to == "self"                 ? State::thought
+           : to.empty() || to == "user" ? State::answer
+                                        : State::tools;
+  header_.clear();
+}
+
+void MuseParser::take_text(std::string_view piece) {
+  switch (state_) {
+    case State::header:
+      if (header_.size() < kNameBytesLimit) header_ += piece;
+      break;
+    case State::thought:
+      if (reasoning_) {
+        emitter_.reasoning(piece);
+      } else {
+        emitter_.text(piece);
+      }
+      break;
+    case State::answer:
+      emitter_.text(piece);
+      break;
+    default:
+      break;
+  }
+}
+
+}  // namespace dynamo::parsers::detail

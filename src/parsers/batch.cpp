@@ -58,7 +58,7 @@ ReasoningSplit fold_granite(std::string_view text, const ReasoningSpec& spec, co
   const int openers = count(spec.openers);
   const int closers = count(spec.closers);
   if (openers == 0 && closers == 0) return {.normal = std::string(text), .reasoning = {}};
-  if (openers <= 1 && closers <= 1 && openers >= closers) {
+  if (openers == 1 && closers <= 1) {
     ReasoningSplit split = joined(trace);
     if (closers == 0) return trimmed(std::move(split));
     return {.normal = std::string(detail::trim(split.normal)),

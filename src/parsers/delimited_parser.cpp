@@ -258,6 +258,7 @@ std::size_t DelimitedParser::step_text(std::string_view input, bool at_end) {
       enter_reasoning();
       return hit.position + hit.length;
     case kCloser:
+      emitter_.mark(Trace::Kind::orphan, kCloser);
       return hit.position + hit.length;
     default:
       return enter_grammar(hit.id - kGrammar, input, hit);
@@ -316,6 +317,11 @@ std::size_t DelimitedParser::step_reasoning(std::string_view input, bool at_end)
       if (reasoning_.exits_for_good) {
         state_ = State::verbatim;
         return hit.position;
+      }
+      if (grammar_ == nullptr) {
+        // Nobody reads it; it is handed on as it is, even where it could begin another marker.
+        emit_text(input.substr(hit.position, hit.length));
+        return hit.position + hit.length;
       }
       return hit.position + step_text(input.substr(hit.position), at_end);
     default:

@@ -211,6 +211,7 @@ class JsonGrammar final : public Grammar {
       ++at;
       if (!object_.call_started()) continue;
       taken_.clear();
+      out.mark(Trace::Kind::block_open, kBareJson);
       state_ = State::object;
       if (status == CallObject::Status::done) return object_done(at);
       if (status == CallObject::Status::invalid) return object_broken(at, out);

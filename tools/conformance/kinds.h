@@ -48,6 +48,7 @@ Result<Json> read_json(const std::string& path);
 Result<void> run_templates(const Options& options, Tally& tally);
 Result<void> run_jinja_features(const Options& options, Tally& tally);
 Result<void> run_parsers(const Options& options, Tally& tally);
+Result<void> run_tokenizers(const Options& options, Tally& tally);
 
 /// Not cases: renders what arrives on standard input, for differential tests. One JSON object per
 /// line: {"source", "context"}; the answer is {"rendered"} or {"error": {reason, message}}.

@@ -109,8 +109,8 @@ class Tokenizer {
   std::size_t vocab_size() const noexcept;
   /// The id of a token spelled as in the file ("Ġthe", "<|im_end|>"), added tokens first.
   std::optional<TokenId> id_of(std::string_view token) const noexcept;
-  /// The token as it is spelled in the file; empty for an unknown id. Lives as long as this.
-  std::string_view token(TokenId id) const noexcept;
+  /// The token as it is spelled in the file; empty for an unknown id.
+  std::string token(TokenId id) const;
   /// The bytes that the token stands for, possibly part of a character, without the decoder's
   /// treatment of its neighbours; empty for an unknown id. Lives as long as this.
   std::string_view token_bytes(TokenId id) const noexcept;

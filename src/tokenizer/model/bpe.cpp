@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tokenizer/model/bpe.h"
+
+#include <algorithm>
+#include <functional>
+
+#include <fmt/core.h>
+
+#include "tokenizer/model/byte_alphabet.h"
+#include "tokenizer/model/merge_word.h"
+#include "tokenizer/unicode/utf8_iteration.h"
+
+namespace dynamo::tokenizer::detail {
+namespace {
+
+std::array<char, 6> byte_token(unsigned byte) noexcept {
+  constexpr char kHex[] = "0123456789ABCDEF";
+  return {'<', '0', 'x', kHex[byte >> 4], kHex[byte & 15], '>'};
+}
+
+/// Whether each of the 256 characters of the byte-level alphabet is a token.
+bool has_all_bytes(const Vocabulary& spelled) {
+  std::array<bool, 256> seen{};
+  std::string byte;
+  for (TokenId id = 0; id < spelled.size(); ++id) {
+    if (spelled[id].empty() || spelled[id].size() > 2) continue;
+    byte.clear();
+    if (bytes_from_alphabet(spelled[id], byte) && byte.size() == 1)
+      seen[static_cast<unsigned char>(byte[0])] = true;
+  }
+  return std::ranges::all_of(seen, std::identity());
+}
+
+}  // namespace
+
+BpeModel::BpeModel(Vocabulary vocabulary, BpeOptions options)
+    : vocabulary_(std::move(vocabulary)), options_(std::move(options)) {
+  // Bytes as symbols: when every byte has its token, or when a missing one just vanishes.
+  byte_mode_ = options_.raw_bytes;
+  if (!byte_mode_)
+    byte_mode_ = options_.byte_level && options_.continuing_prefix.empty() &&
+                 options_.end_suffix.empty() &&
+                 (has_all_bytes(vocabulary_) || (!options_.unk_token && !options_.byte_fallback));
+  if (byte_mode_ && !options_.raw_bytes) {
+    vocabulary_.rewrite(
+        [](std::string_view token, std::string& out) { return bytes_from_alphabet(token, out); });
+  }
+  vocabulary_.build_index();
+  all_bytes_known_ = true;
+  for (unsigned b = 0; b < 256; ++b) {
+    if (byte_mode_) {
+      const char byte = static_cast<char>(b);
+      byte_ids_[b] = vocabulary_.find(std::string_view(&byte, 1));
+    } else {
+      const auto token = byte_token(b);
+      byte_ids_[b] = vocabulary_.find(std::string_view(token.data(), token.size()));
+    }
+    all_bytes_known_ = all_bytes_known_ && byte_ids_[b] != kNoToken;
+  }
+  if (!byte_mode_ && !options_.byte_fallback) all_bytes_known_ = false;
+  for (unsigned c = 0; c < 128; ++c) {
+    const char byte = static_cast<char>(c);
+    ascii_ids_[c] = vocabulary_.find(std::string_view(&byte, 1));
+  }
+  if (options_.unk_token) unk_ = find(*options_.unk_token);
+}
+
+Result<void> BpeModel::add_merge(std::string_view left, std::string_view right) {
+  const std::string_view product_right =
+      right.substr(std::min(options_.continuing_prefix.size(), right.size()));
+  const auto no_token = [&](std::string_view token) {
+    return fail(Errc::invalid_argument,
+                fmt::format("merge {} ('{}' and '{}'): '{}' is not in the vocabulary",
+                            merges_.size(), left, right, token));
+  };
+  TokenId a = kNoToken;
+  TokenId b = kNoToken;
+  TokenId product = kNoToken;
+  if (byte_mode_) {
+    merge_buffer_.clear();
+    const bool left_ok = bytes_from_alphabet(left, merge_buffer_);
+    const std::size_t middle = merge_buffer_.size();
+    if (left_ok && bytes_from_alphabet(right, merge_buffer_)) {
+      const std::string_view joined = merge_buffer_;
+      a = vocabulary_.find(joined.substr(0, middle));
+      b = vocabulary_.find(joined.substr(middle));
+      product = vocabulary_.find(joined);
+    } else {
+      // A merge of tokens outside the alphabet can never apply, but its parts must exist.
+      a = find(left);
+      b = find(right);
+      product = find(std::string(left).append(right));
+    }
+  } else {
+    merge_buffer_.assign(left).append(product_right);
+    a = vocabulary_.find(left);
+    b = vocabulary_.find(right);
+    product = vocabulary_.find(merge_buffer_);
+  }
+  if (a == kNoToken) return no_token(left);
+  if (b == kNoToken) return no_token(right);
+  if (product == kNoToken) return no_token(std::string(left).append(product_right));
+  if (options_.byte_fallback && !byte_mode_ &&
+      (std::ranges::find(byte_ids_, a) != byte_ids_.end() ||
+       std::ranges::find(byte_ids_, b) != byte_ids_.end())) {
+    merges_byte_tokens_ = true;
+  }
+  return merges_.add(a, b, product);
+}
+
+Result<void> BpeModel::set_products(std::vector<TokenId> products) {
+  const std::vector<TokenId> order = products;
+  DYN_CHECK(merges_.set_products(std::move(products)));
+  merges_.reserve(order.size() * 2);
+  for (Rank rank = 0; rank < order.size(); ++rank) {
+    const std::string_view token = vocabulary_[order[rank]];
+    for (std::size_t middle = 1; middle < token.size(); ++middle) {
+      if (!byte_mode_ && unicode::is_continuation(token[middle])) continue;
+      const TokenId left = vocabulary_.find(token.substr(0, middle));
+      if (left == kNoToken) continue;
+      const TokenId right = vocabulary_.find(token.substr(middle));
+      if (right != kNoToken) DYN_CHECK(merges_.add_ranked(left, right, rank));
+    }
+  }
+  return {};
+}
+
+void BpeModel::finish() {
+  merge_buffer_ = {};
+  merging_ = std::make_unique<std::atomic<Merging>[]>(vocabulary_.size());
+  can_cut_ =
+      options_.continuing_prefix.empty() && options_.end_suffix.empty() && !merges_byte_tokens_;
+  if (can_cut_) {
+    cuts_ = CutTable(vocabulary_.count());
+    for (TokenId id = 0; id < vocabulary_.size(); ++id) {
+      if (!vocabulary_.verbatim(id)) cuts_.add(vocabulary_[id]);
+    }
+  }
+  if (!byte_mode_) return;
+  byte_pairs_ = std::make_unique_for_overwrite<Rank[]>(65'536);
+  for (std::size_t i = 0; i < 65'536; ++i) {
+    const TokenId left = byte_ids_[i >> 8];
+    const TokenId right = byte_ids_[i & 0xFF];
+    byte_pairs_[i] = left == kNoToken || right == kNoToken ? kNoRank : merges_.find(left, right);
+  }
+}
+
+TokenId BpeModel::find(std::string_view token) const {
+  if (!byte_mode_ || options_.raw_bytes) return vocabulary_.find(token);
+  std::string bytes;
+  if (bytes_from_alphabet(token, bytes)) return vocabulary_.find(bytes);
+  // Outside the alphabet: few, and asked for rarely.
+  for (TokenId id = 0; id < vocabulary_.size(); ++id) {
+    if (vocabulary_.verbatim(id) && vocabulary_[id] == token) return id;
+  }
+  return kNoToken;
+}
+
+std::string BpeModel::spelling(TokenId id) const {
+  if (!byte_mode_ || options_.raw_bytes || vocabulary_.verbatim(id))
+    return std::string(vocabulary_[id]);
+  std::string out;
+  bytes_to_alphabet(vocabulary_[id], out);
+  return out;
+}
+
+std::size_t BpeModel::memory_bytes() const noexcept {
+  return vocabulary_.memory_bytes() + merges_.memory_bytes() + cuts_.memory_bytes() +
+         vocabulary_.size() + (byte_pairs_ != nullptr ? 65'536 * sizeof(Rank) : 0);
+}
+
+Result<void> BpeModel::encode(std::string_view text, std::span<const Range> pieces,
+                              ModelScratch& scratch) const {
+  if (options_.byte_level && !byte_mode_) return encode_spelled(text, pieces, scratch);
+  return encode_symbols(text, pieces, scratch);
+}
+
+/// Pieces of bytes for a model that can only be asked in the byte-level alphabet.
+Result<void> BpeModel::encode_spelled(std::string_view text, std::span<const Range> pieces,
+                                      ModelScratch& scratch) const {
+  std::string spelled;
+  std::vector<Range> ranges;
+  ranges.reserve(pieces.size());
+  for (const Range piece : pieces) {
+    const auto begin = static_cast<std::uint32_t>(spelled.size());
+    bytes_to_alphabet(text.substr(piece.begin, piece.end - piece.begin), spelled);
+    ranges.push_back({begin, static_cast<std::uint32_t>(spelled.size())});
+  }
+  return encode_symbols(spelled, ranges, scratch);
+}
+
+Result<void> BpeModel::encode_symbols(std::string_view text, std::span<const Range> pieces,
+                                      ModelScratch& scratch) const {
+  const char* const end = text.data() + text.size();
+  for (const Range piece : pieces) {
+    const char* p = text.data() + piece.begin;
+    const std::size_t size = piece.end - piece.begin;
+    scratch.ids.ensure(PieceCache::kIdsMax);
+    bool ok = true;
+    if (size <= kPieceKeyBytes) {
+      const PieceKey key = end - p >= 16 ? make_key_padded(p, size) : make_key({p, size});
+      const std::uint64_t hash = hash_key(key);
+      if (scratch.cache.append(key, hash, scratch.ids)) [[likely]]
+        continue;
+      const std::size_t before = scratch.ids.size();
+      ok = encode_uncached({p, size}, hash, false, scratch);
+      if (ok) scratch.cache.insert(key, hash, scratch.ids.ids().subspan(before));
+    } else {
+      ok = encode_long({p, size}, hash_text({p, size}), scratch);
+    }
+    if (!ok) {
+      return fail(
+          Errc::invalid_argument,
+          fmt::format(
+              "no token for part of the text, and the unknown token '{}' is not in the vocabulary",
+              options_.unk_token.value_or("")));
+    }
+  }
+  return {};
+}
+
+bool BpeModel::encode_uncached(std::string_view piece, std::uint64_t hash, bool is_part,
+                               ModelScratch& scratch) const {
+  if (piece.size() <= vocabulary_.longest_bytes()) {
+    const TokenId id = vocabulary_.find(piece, hash);
+    if (id != kNoToken && ((options_.ignore_merges && !is_part) || reproduces(id, scratch))) {
+      scratch.ids.push(id);
+      return true;
+    }
+  }
+  return merge(piece, scratch);
+}
+
+bool BpeModel::encode_long(std::string_view piece, std::uint64_t hash,
+                           ModelScratch& scratch) const {
+  if (piece.size() <= vocabulary_.longest_bytes()) {
+    const TokenId id = vocabulary_.find(piece, hash);
+    if (id != kNoToken && (options_.ignore_merges || reproduces(id, scratch))) {
+      scratch.ids.push(id);
+      return true;
+    }
+  }
+  if (!can_cut_) return merge(piece, scratch);
+  std::size_t start = 0;
+  std::size_t at = unicode::utf8_length(static_cast<unsigned char>(piece[0]));
+  while (at < piece.size()) {
+    if (cuts_.can_cut(piece, at) && (all_bytes_known_ || known_character(piece, at))) {
+      if (!encode_part(piece.substr(start, at - start), scratch)) return false;
+      start = at;
+    }
+    at += unicode::utf8_length(static_cast<unsigned char>(piece[at]));
+  }
+  return encode_part(piece.substr(start), scratch);
+}
+
+bool BpeModel::encode_part(std::string_view part, ModelScratch& scratch) const {
+  if (part.size() > kPieceKeyBytes) return merge(part, scratch);
+  scratch.ids.ensure(PieceCache::kIdsMax);
+  PieceKey key = make_key(part);
+  const std::uint64_t hash = hash_key(key);
+  key.high |= kPartBit;
+  if (scratch.cache.append(key, hash, scratch.ids)) return true;
+  const std::size_t before = scratch.ids.size();
+  if (!encode_uncached(part, hash, true, scratch)) return false;
+  scratch.cache.insert(key, hash, scratch.ids.ids().subspan(before));
+  return true;
+}
+
+bool BpeModel::reproduces(TokenId id, ModelScratch& scratch) const {
+  const Merging known = merging_[id].load(std::memory_order_relaxed);
+  if (known != Merging::unknown) return known == Merging::reproduces;
+  const std::size_t before = scratch.ids.size();
+  const bool ok = merge(vocabulary_[id], scratch);
+  const bool same = ok && scratch.ids.size() == before + 1 && scratch.ids.ids()[before] == id;
+  scratch.ids.resize_down(before);
+  merging_[id].store(same ? Merging::reproduces : Merging::differs, std::memory_order_relaxed);
+  return same;
+}
+
+bool BpeModel::known_character(std::string_view text, std::size_t at) const {
+  const std::size_t length = unicode::utf8_length(static_cast<unsigned char>(text[at]));
+  return vocabulary_.find(text.substr(at, length)) != kNoToken;
+}
+
+bool BpeModel::merge(std::string_view word, ModelScratch& scratch) const {
+  if (byte_mode_ && all_bytes_known_ && word.size() <= kScanSymbols) {
+    TokenId symbols[kScanSymbols];
+    Rank ranks[kScanSymbols];
+    const auto* bytes = reinterpret_cast<const unsigned char*>(word.data());
+    for (std::size_t i = 0; i < word.size(); ++i) symbols[i] = byte_ids_[bytes[i]];
+    for (std::size_t i = 0; i + 1 < word.size(); ++i)
+      ranks[i] = byte_pairs_[std::size_t{bytes[i]} << 8 | bytes[i + 1]];
+    const std::size_t count = merge_by_scan(merges_, symbols, ranks, word.size());
+    scratch.ids.append({symbols, count});
+    return true;
+  }
+  scratch.symbols.clear();
+  return initial_symbols(word, scratch.symbols, scratch.word) && merge_symbols(scratch);
+}
+
+bool BpeModel::merge_symbols(ModelScratch& scratch) const {
+  std::size_t count = scratch.symbols.size();
+  if (count > kScanSymbols) {
+    count = merge_by_heap(merges_, scratch.symbols.data(), count, scratch);
+  } else if (count > 1) {
+    Rank ranks[kScanSymbols];
+    for (std::size_t i = 0; i + 1 < count; ++i)
+      ranks[i] = merges_.find(scratch.symbols[i], scratch.symbols[i + 1]);
+    count = merge_by_scan(merges_, scratch.symbols.data(), ranks, count);
+  }
+  scratch.ids.append({scratch.symbols.data(), count});
+  return true;
+}
+
+/// False when the unknown token is needed and is not in the vocabulary.
+bool BpeModel::initial_symbols(std::string_view word, std::vector<std::uint32_t>& symbols,
+                               std::string& buffer) const {
+  bool pending_unk = false;
+  const auto flush = [&] {
+    if (pending_unk) symbols.push_back(unk_);
+    pending_unk = false;
+  };
+  for (std::size_t i = 0; i < word.size();) {
+    const auto lead = static_cast<unsigned char>(word[i]);
+    const std::size_t length = byte_mode_ ? 1 : unicode::utf8_length(lead);
+    const bool first = i == 0;
+    const bool last = i + length == word.size();
+    TokenId id = kNoToken;
+    std::string_view symbol = word.substr(i, length);
+    i += length;
+    if (byte_mode_) {
+      id = byte_ids_[lead];
+    } else if ((first || options_.continuing_prefix.empty()) &&
+               (!last || options_.end_suffix.empty())) {
+      id = lead < 0x80 ? ascii_ids_[lead] : vocabulary_.find(symbol);
+    } else {
+      buffer.clear();
+      if (!first) buffer += options_.continuing_prefix;
+      buffer += symbol;
+      if (last) buffer += options_.end_suffix;
+      symbol = buffer;
+      id = vocabulary_.find(symbol);
+    }
+    if (id != kNoToken) {
+      flush();
+      symbols.push_back(id);
+      continue;
+    }
+    if (options_.byte_fallback && !byte_mode_ && std::ranges::all_of(symbol, [&](char b) {
+          return byte_ids_[static_cast<unsigned char>(b)] != kNoToken;
+        })) {
+      // A pending unknown symbol is not written first; the library has it so, and ids depend on it.
+      for (const char b : symbol) symbols.push_back(byte_ids_[static_cast<unsigned char>(b)]);
+      continue;
+    }
+    if (!options_.unk_token && !options_.strict) continue;
+    if (unk_ == kNoToken) return false;
+    if (!options_.fuse_unk) flush();
+    pending_unk = true;
+  }
+  flush();
+  return true;
+}
+
+}  // namespace dynamo::tokenizer::detail

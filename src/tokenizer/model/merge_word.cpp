@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tokenizer/model/merge_word.h"
+
+#include <algorithm>
+#include <cstring>
+#include <functional>
+
+namespace dynamo::tokenizer::detail {
+
+std::size_t merge_by_scan(const MergeTable& merges, TokenId* symbols, Rank* ranks,
+                          std::size_t count) noexcept {
+  while (count > 1) {
+    Rank best = ranks[0];
+    std::size_t at = 0;
+    for (std::size_t i = 1; i + 1 < count; ++i) {
+      at = ranks[i] < best ? i : at;
+      best = std::min(best, ranks[i]);
+    }
+    if (best == kNoRank) break;
+    symbols[at] = merges.product(best);
+    const std::size_t behind = count - at - 2;  // symbols behind the pair
+    std::memmove(symbols + at + 1, symbols + at + 2, behind * sizeof(TokenId));
+    if (behind > 0) {
+      std::memmove(ranks + at + 1, ranks + at + 2, (behind - 1) * sizeof(Rank));
+      ranks[at] = merges.find(symbols[at], symbols[at + 1]);
+    }
+    if (at > 0) ranks[at - 1] = merges.find(symbols[at - 1], symbols[at]);
+    --count;
+  }
+  return count;
+}
+
+std::size_t merge_by_heap(const MergeTable& merges, TokenId* symbols, std::size_t count,
+                          ModelScratch& scratch) {
+  constexpr std::uint32_t kNone = ~std::uint32_t{0};
+  auto& ranks = scratch.ranks;
+  auto& links = scratch.links;  // next, then previous
+  auto& heap = scratch.heap;    // rank above position
+  ranks.assign(count, kNoRank);
+  links.resize(count * 2);
+  heap.clear();
+  std::uint32_t* next = links.data();
+  std::uint32_t* previous = links.data() + count;
+  for (std::size_t i = 0; i < count; ++i) {
+    next[i] = i + 1 < count ? static_cast<std::uint32_t>(i + 1) : kNone;
+    previous[i] = i > 0 ? static_cast<std::uint32_t>(i - 1) : kNone;
+    if (i + 1 == count) break;
+    ranks[i] = merges.find(symbols[i], symbols[i + 1]);
+    if (ranks[i] != kNoRank) heap.push_back((std::uint64_t{ranks[i]} << 32) | i);
+  }
+  std::make_heap(heap.begin(), heap.end(), std::greater<>());
+  const auto update = [&](std::uint32_t i) {
+    ranks[i] = merges.find(symbols[i], symbols[next[i]]);
+    if (ranks[i] == kNoRank) return;
+    heap.push_back((std::uint64_t{ranks[i]} << 32) | i);
+    std::push_heap(heap.begin(), heap.end(), std::greater<>());
+  };
+  while (!heap.empty()) {
+    std::pop_heap(heap.begin(), heap.end(), std::greater<>());
+    const std::uint64_t top = heap.back();
+    heap.pop_back();
+    const auto at = static_cast<std::uint32_t>(top);
+    // An entry is out of date when the pair at its place has changed since.
+    if (ranks[at] != static_cast<Rank>(top >> 32)) continue;
+    const std::uint32_t right = next[at];
+    symbols[at] = merges.product(ranks[at]);
+    ranks[right] = kNoRank;
+    next[at] = next[right];
+    ranks[at] = kNoRank;
+    if (next[at] != kNone) {
+      previous[next[at]] = at;
+      update(at);
+    }
+    if (previous[at] != kNone) update(previous[at]);
+  }
+  std::size_t kept = 0;
+  for (std::uint32_t i = 0; i != kNone; i = next[i]) symbols[kept++] = symbols[i];
+  return kept;
+}
+
+}  // namespace dynamo::tokenizer::detail

@@ -21,7 +21,8 @@ struct Template::Compiled {
   detail::Function root{};
   std::vector<std::string_view> names;  ///< by name id: variables taken from the context
   std::unordered_map<std::string_view, const detail::BlockStmt*> blocks;
-  std::vector<std::string_view> mentions;  ///< sorted: attribute names and text constants
+  std::vector<std::string_view> mentions;    ///< sorted: attribute names and text constants
+  std::vector<std::string_view> attributes;  ///< sorted: names read from values
   Facts facts;
 };
 

@@ -45,6 +45,13 @@ class FactWalker final : public Walker {
     switch (e.kind) {
       case ExprKind::attribute:
         code_.mentions.push_back(static_cast<AttributeExpr&>(e).attribute->name());
+        code_.attributes.push_back(static_cast<AttributeExpr&>(e).attribute->name());
+        break;
+      case ExprKind::item:
+      case ExprKind::call:
+        if (const std::string_view name = last_name(&e); !name.empty()) {
+          code_.attributes.push_back(name);
+        }
         break;
       case ExprKind::constant:
         if (static_cast<ConstExpr&>(e).value.is_string()) {
@@ -53,10 +60,18 @@ class FactWalker final : public Walker {
         break;
       case ExprKind::test: {
         const auto& test = static_cast<ApplyExpr&>(e);
-        if (test.name == "string" && last_name(test.input) == "arguments") {
+        const bool dotted =
+            test.input->kind == ExprKind::name || test.input->kind == ExprKind::attribute;
+        if (test.name == "string" && dotted && last_name(test.input) == "arguments") {
           code_.facts.tests_arguments_is_string = true;
         }
         break;
+      }
+      case ExprKind::logical_not: {
+        Expr& operand = *static_cast<UnaryExpr&>(e).operand;
+        if (operand.kind != ExprKind::test) break;
+        Walker::expression(operand);
+        return;
       }
       default:
         break;
@@ -117,8 +132,10 @@ class ContentLoopFinder final : public Walker {
 
 void collect_facts(Template::Compiled& code) {
   FactWalker(code).walk(code.root.body);
-  std::sort(code.mentions.begin(), code.mentions.end());
-  code.mentions.erase(std::unique(code.mentions.begin(), code.mentions.end()), code.mentions.end());
+  for (auto* names : {&code.mentions, &code.attributes}) {
+    std::sort(names->begin(), names->end());
+    names->erase(std::unique(names->begin(), names->end()), names->end());
+  }
   const auto reads = [&](std::string_view name) {
     return std::find(code.names.begin(), code.names.end(), name) != code.names.end();
   };
@@ -133,12 +150,9 @@ void collect_facts(Template::Compiled& code) {
   facts.reads_reasoning_content = mentions("reasoning_content");
   facts.reads_tool_calls = mentions("tool_calls");
   facts.reads_clock = reads("strftime_now");
-}
-
-bool walks_content(const Template::Compiled& code) {
   ContentLoopFinder finder;
   finder.walk(code.root.body);
-  return finder.found();
+  facts.walks_content = finder.found();
 }
 
 }  // namespace dynamo::jinja::detail

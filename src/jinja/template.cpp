@@ -132,7 +132,7 @@ Result<Template> Template::compile(std::string_view source, std::string_view nam
   } catch (Failure& failure) {
     return fail(make_error(*code, std::move(failure), 0, nullptr));
   }
-  if (detail::walks_content(*code)) {
+  if (code->facts.walks_content) {
     // The template may cope with both forms; only rendering tells.
     constexpr std::string_view kMarker = "template-probe";
     const Json as_text = Json(Json::Array{Json::object({{"role", "user"}, {"content", kMarker}})});
@@ -169,6 +169,9 @@ bool Template::reads_variable(std::string_view name) const noexcept {
 }
 bool Template::mentions(std::string_view name) const noexcept {
   return std::binary_search(compiled_->mentions.begin(), compiled_->mentions.end(), name);
+}
+bool Template::reads_attribute(std::string_view name) const noexcept {
+  return std::binary_search(compiled_->attributes.begin(), compiled_->attributes.end(), name);
 }
 std::string_view Template::name() const noexcept {
   return compiled_->name;

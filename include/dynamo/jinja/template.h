@@ -107,8 +107,11 @@ struct Facts {
   bool reads_reasoning_content = false;  ///< looks at messages' `reasoning_content`
   bool reads_tool_calls = false;         ///< looks at messages' `tool_calls`
   bool reads_clock = false;              ///< calls strftime_now: renders depend on the time
-  /// Tests whether `arguments` is a string, so it copes with arguments that are JSON text.
+  /// Has the expression `arguments is string` (a variable or a dotted attribute, not negated): the
+  /// sign by which serving stacks know that a template prints JSON text of tool calls as it is.
   bool tests_arguments_is_string = false;
+  /// Some loop walks the parts of a message's content.
+  bool walks_content = false;
   /// Renders messages whose content is a list of parts, and does not render text content. Static
   /// analysis when it suffices, otherwise one probe render of each form.
   bool needs_content_arrays = false;
@@ -131,6 +134,8 @@ class Template {
   /// Whether some expression names it: as an attribute (`m.name`) or as a text constant
   /// (`m['name']`, `m.get('name')`, `'name' in m`).
   bool mentions(std::string_view name) const noexcept;
+  /// Whether some expression reads it from a value: `m.name`, `m['name']` or `m.get('name')`.
+  bool reads_attribute(std::string_view name) const noexcept;
 
   std::string_view name() const noexcept;
   /// The source as given to compile.

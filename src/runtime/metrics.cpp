@@ -61,11 +61,11 @@ void append_number(std::string& out, double value) {
   } else if (std::isinf(value)) {
     out += value < 0 ? "-Inf" : "+Inf";
   } else {
-    char text[32];
+    char text[512];  // no exponents, as in the reference: le="0.0001"
     const bool integer = std::abs(value) < 9007199254740992.0 && value == std::trunc(value);
     const auto end =
         integer ? std::to_chars(text, text + sizeof text, static_cast<std::int64_t>(value)).ptr
-                : std::to_chars(text, text + sizeof text, value).ptr;
+                : std::to_chars(text, text + sizeof text, value, std::chars_format::fixed).ptr;
     out.append(text, end);
   }
 }

@@ -25,6 +25,19 @@ const MetricFamily kRequests{
 const MetricFamily kActive{"test_active", "Active", MetricType::gauge, {}, {}};
 const MetricFamily kSeconds{"test_seconds", "Time", MetricType::histogram, {}, {0.1, 1, 2.5}};
 
+TEST(MetricsRegistry, WritesBoundsWithoutExponents) {
+  MetricsRegistry registry;
+  registry
+      .histogram({.name = "h",
+                  .help = "h",
+                  .type = MetricType::histogram,
+                  .labels = {},
+                  .buckets = {0.00001}})
+      .observe(2e-7);
+  EXPECT_NE(registry.expose().find("h_bucket{le=\"0.00001\"} 1\n"), std::string::npos);
+  EXPECT_NE(registry.expose().find("h_sum 0.0000002\n"), std::string::npos);
+}
+
 TEST(Metrics, ExpositionIsPrometheusText) {
   MetricsRegistry registry;
   registry.counter(kRequests, {"b", "200"}).add(3);

@@ -33,7 +33,7 @@ std::vector<double> buckets(BucketRange range, Min min, Max max, Count count,
   const BucketRange asked{config::get(min).value_or(range.min),
                           config::get(max).value_or(range.max),
                           config::get(count).value_or(range.count)};
-  if (asked.max > asked.min)
+  if (asked.min > 0 && asked.max > asked.min)
     range = asked;
   else
     DYN_LOG_WARN("llm::http", "histogram_buckets_ignored",
@@ -150,6 +150,33 @@ FrontendFamilies::FrontendFamilies(std::string_view asked_prefix) {
                           MetricType::gauge, {"stage", "phase"});
 }
 
+std::vector<const MetricFamily*> FrontendFamilies::all() const {
+  return {&requests,
+          &requests_started,
+          &inflight,
+          &active,
+          &queued,
+          &disconnected,
+          &cancellations,
+          &rejections,
+          &duration,
+          &input_tokens,
+          &output_tokens,
+          &output_tokens_total,
+          &first_token,
+          &inter_token,
+          &cached_tokens,
+          &model_ready,
+          &total_kv_blocks,
+          &max_num_seqs,
+          &max_num_batched_tokens,
+          &context_length,
+          &kv_block_size,
+          &migration_limit,
+          &stage_duration,
+          &stage_requests};
+}
+
 struct FrontendMetrics::Tables {
   struct Hash {
     using is_transparent = void;
@@ -172,7 +199,9 @@ FrontendMetrics::FrontendMetrics(MetricsRegistry& registry, std::string_view pre
       dispatch_seconds_(registry.histogram(families_.stage_duration, {"dispatch"})),
       preprocessing_(registry.gauge(families_.stage_requests, {"preprocess", ""})),
       dispatching_(registry.gauge(families_.stage_requests, {"dispatch", "aggregated"})),
-      tables_(std::make_unique<Tables>()) {}
+      tables_(std::make_unique<Tables>()) {
+  for (const MetricFamily* family : families_.all()) registry.declare(*family);
+}
 
 FrontendMetrics::~FrontendMetrics() = default;
 

@@ -48,6 +48,9 @@ struct FrontendFamilies {
       cancellations, rejections, duration, input_tokens, output_tokens, output_tokens_total,
       first_token, inter_token, cached_tokens, model_ready, total_kv_blocks, max_num_seqs,
       max_num_batched_tokens, context_length, kv_block_size, migration_limit;
+  /// All of them.
+  std::vector<const runtime::MetricFamily*> all() const;
+
   // These keep the literal prefix dynamo_frontend_ (spec llm-service 8.1).
   runtime::MetricFamily stage_duration, stage_requests;
 };

@@ -408,12 +408,12 @@ net::awaitable<void> Generation<Api>::answer(Error error) {
     exchange_.abort();
     co_return;
   }
-  const Failure failure = classify(error, parts_.settings.overload_status);
+  Failure failure = classify(error, parts_.settings.overload_status);
   if (failure.status == 500)
     DYN_LOG_ERROR("llm::http", "request_failed", {{"request_id", request_id_}, {"error", error}});
   if (scope_) scope_->fail(failure.type);
-  static_cast<void>(
-      co_await respond_failure(exchange_, failure, parts_.settings.overload_status, request_id_));
+  static_cast<void>(co_await respond_failure(exchange_, std::move(failure),
+                                             parts_.settings.overload_status, request_id_));
 }
 
 }  // namespace

@@ -174,6 +174,12 @@ struct HttpServer::Impl {
     shared.handler = std::move(handler);
   }
 
+  /// "host:port", as the acceptor labels its series.
+  std::string listener() const {
+    const std::string& host = acceptor->host();
+    const bool v6 = host.find(':') != std::string::npos;
+    return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(acceptor->port());
+  }
   /// Runs `work` on each shard's thread and waits for all of them.
   void on_each_shard(void (ShardServer::*work)());
 
@@ -183,6 +189,7 @@ struct HttpServer::Impl {
   std::unique_ptr<net::ssl::context> tls;
   std::vector<std::unique_ptr<ShardServer>> servers;
   std::unique_ptr<runtime::Acceptor> acceptor;
+  runtime::MetricsRegistry* exported_to = nullptr;
   bool running = false;
 };
 
@@ -235,6 +242,14 @@ std::uint16_t HttpServer::port() const noexcept {
 
 std::size_t HttpServer::connections() const noexcept {
   return impl_->shared.connections.load(std::memory_order_relaxed);
+}
+
+void HttpServer::export_metrics(runtime::MetricsRegistry& registry) {
+  DYN_ASSERT(impl_->exported_to == nullptr && impl_->acceptor != nullptr);
+  impl_->exported_to = &registry;
+  impl_->acceptor->export_metrics(registry);
+  registry.gauge_function(kOpenConnections, {impl_->listener()},
+                          [this] { return static_cast<double>(connections()); });
 }
 
 void HttpServer::begin_drain() noexcept {

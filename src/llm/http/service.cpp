@@ -27,7 +27,6 @@ namespace {
 namespace net = boost::asio;
 
 constexpr std::string_view kHtmlType = "text/html; charset=utf-8";
-constexpr std::string_view kMetricsType = "text/plain; version=0.0.4; charset=utf-8";
 constexpr std::string_view kApiVersion = "1.5.0";  // of the reference whose API this is
 
 /// Compares without telling by its duration where the texts differ.
@@ -186,7 +185,7 @@ void HttpService::Impl::add_routes() {
                settings.metrics_path,
                Gate::always,
                Access::everyone,
-               page(kMetricsType, [this] { return registry.expose(); }),
+               page(runtime::MetricsRegistry::kContentType, [this] { return registry.expose(); }),
                {"Metrics in Prometheus' text format", "operation", {}}});
   router->add({Method::get,
                "/openapi.json",
@@ -259,6 +258,7 @@ HttpService::~HttpService() {
 
 Result<void> HttpService::start() {
   DYN_CHECK(impl_->server.start());
+  impl_->server.export_metrics(impl_->registry);
   const auto& options = impl_->options;
   DYN_LOG_INFO(
       "llm::http", "listening",

@@ -6,6 +6,7 @@
 #include <dynamo/base/limits.h>
 #include <dynamo/llm/http/exchange.h>
 #include <dynamo/runtime/fwd.h>
+#include <dynamo/runtime/metrics.h>
 
 #include <chrono>
 #include <cstddef>
@@ -55,6 +56,12 @@ struct ServerOptions {
 /// Serves one exchange; must end it (see Exchange). An exception becomes a 500.
 using Handler = std::function<boost::asio::awaitable<void>(Exchange&)>;
 
+inline const runtime::MetricFamily kOpenConnections{.name = "dynamo_http_open_connections",
+                                                    .help = "Client connections that are open",
+                                                    .type = runtime::MetricType::gauge,
+                                                    .labels = {"listener"},
+                                                    .buckets = {}};
+
 /// An HTTP/1.1 server: keep-alive and pipelining, content-length and chunked bodies, limits and
 /// timeouts for every wait, TLS. Each connection belongs to one shard; requests on it run one after
 /// the other. A client that closes its writing half while its request is served counts as gone, as
@@ -75,6 +82,10 @@ class HttpServer {
   /// The port in use, after start().
   std::uint16_t port() const noexcept;
   std::size_t connections() const noexcept;
+
+  /// Publishes the acceptor's families and kOpenConnections, labelled "host:port". Once, after
+  /// start(); the registry outlives the server.
+  void export_metrics(runtime::MetricsRegistry& registry);
 
   /// From now on every response closes its connection, so that clients go elsewhere. Any thread.
   void begin_drain() noexcept;

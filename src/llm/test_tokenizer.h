@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <dynamo/base/assert.h>
 #include <dynamo/base/json.h>
 #include <dynamo/base/utf8.h>
 #include <dynamo/llm/model_card.h>
@@ -13,8 +14,6 @@
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include <gtest/gtest.h>
 
 /// For tests: a byte-level tokenizer that needs no file. Token n < 256 is the byte n, so that a
 /// test can spell any text, and cut it anywhere, as tokens.
@@ -88,8 +87,8 @@ inline std::string tokenizer_json() {
 inline std::shared_ptr<const tokenizer::Tokenizer> byte_tokenizer() {
   static const auto shared = [] {
     auto loaded = tokenizer::Tokenizer::from_json_text(tokenizer_json());
-    if (!loaded) ADD_FAILURE() << loaded.error().describe();
-    return loaded.value_or(nullptr);
+    DYN_ASSERT(loaded.has_value());
+    return *std::move(loaded);
   }();
   return shared;
 }

@@ -43,6 +43,15 @@ struct ModelRuntimeConfig {
   std::optional<std::string> default_thinking_mode;
 };
 
+/// What a worker of the model does. The numbers take part in the checksum.
+enum class WorkerType : std::uint8_t {
+  unknown = 0,
+  prefill = 1,
+  decode = 2,
+  encode = 3,
+  aggregated = 4
+};
+
 /// Everything that the frontend has to know about one model to turn requests into token ids and
 /// token ids into answers.
 ///
@@ -52,11 +61,14 @@ struct ModelRuntimeConfig {
 struct ModelCard {
   std::string name;  ///< as clients name it (display_name)
   std::string slug;
-  std::string source_path;
+  std::string source_path;     ///< repository it can be downloaded from; empty when local
   std::filesystem::path path;  ///< folder or .gguf file it was loaded from
   std::string model_type;      ///< of config.json, or general.architecture of a GGUF
   std::string mdc_sum;         ///< 64 hex digits (llm-pipeline 3.3)
   std::vector<std::string> aliases;
+  WorkerType worker_type = WorkerType::aggregated;
+  /// Sets of other workers, one of which has to be there.
+  std::vector<std::vector<WorkerType>> needs;
 
   std::optional<std::uint32_t> architectural_context_length;
   std::uint32_t kv_block_size_tokens = 16;

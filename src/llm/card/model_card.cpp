@@ -20,6 +20,11 @@ void put_be32(base::Blake3& hash, std::uint32_t value) {
   hash.update(std::string_view(bytes.data(), bytes.size()));
 }
 
+void put_byte(base::Blake3& hash, WorkerType type) {
+  const char byte = static_cast<char>(type);
+  hash.update(std::string_view(&byte, 1));
+}
+
 }  // namespace
 
 CheckedFile ModelFile::checked() const {
@@ -82,9 +87,12 @@ std::string mdc_sum(const ModelCard& card) {
   }
   put_be32(hash, card.context_length());
   put_be32(hash, card.kv_block_size_tokens);
-  // worker_type none, no needs, no router configuration, no indexer identity.
-  hash.update(std::string_view("\0", 1));
-  put_be32(hash, 0);
+  put_byte(hash, card.worker_type);
+  put_be32(hash, static_cast<std::uint32_t>(card.needs.size()));
+  for (const auto& alternative : card.needs) {
+    put_be32(hash, static_cast<std::uint32_t>(alternative.size()));
+    for (const WorkerType type : alternative) put_byte(hash, type);
+  }
   if (!card.aliases.empty()) {
     put_be32(hash, static_cast<std::uint32_t>(card.aliases.size()));
     for (const std::string& alias : card.aliases) {
@@ -120,7 +128,6 @@ Result<ModelCardPtr> load_model_card(const std::filesystem::path& path,
   }
   auto card = std::make_shared<ModelCard>();
   card->path = canonical;
-  card->source_path = path.string();
   card->name = options.name.empty() ? path.string() : options.name;
   card->slug = slugify(card->name);
   card->aliases = options.aliases;

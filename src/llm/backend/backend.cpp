@@ -94,6 +94,10 @@ bool Backend::all_finished() const noexcept {
          std::ranges::any_of(impl_->choices, &detail::ChoiceDecoder::stopped);
 }
 
+bool Backend::stopped(std::uint32_t index) const noexcept {
+  return index < impl_->choices.size() && impl_->choices[index].stopped();
+}
+
 std::uint32_t Backend::generated_tokens() const noexcept {
   std::uint32_t sum = 0;
   for (const detail::ChoiceDecoder& choice : impl_->choices) sum += choice.generated_tokens();

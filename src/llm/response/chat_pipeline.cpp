@@ -94,6 +94,10 @@ class ChatPipeline final : public ResponsePipeline {
 
   bool engine_finished(std::size_t) const override { return backend_.all_finished(); }
 
+  bool choice_stopped(std::size_t, std::uint32_t choice) const override {
+    return backend_.stopped(choice);
+  }
+
   Result<void> finish(std::size_t, std::string& out) override {
     if (std::exchange(finished_, true)) return {};
     outputs_.clear();

@@ -68,6 +68,10 @@ class CompletionPipeline final : public ResponsePipeline {
     return prompts_[prompt].backend.all_finished();
   }
 
+  bool choice_stopped(std::size_t prompt, std::uint32_t choice) const override {
+    return prompts_[prompt].backend.stopped(choice);
+  }
+
   Result<void> finish(std::size_t prompt, std::string& out) override {
     if (std::exchange(prompts_[prompt].finished, true)) return {};
     outputs_.clear();

@@ -36,8 +36,9 @@ struct BackendOutput {
 /// min_tokens, max_tokens as a guard, log-probabilities with their text. One decoder per choice.
 ///
 /// A stop string is held back from its first byte on, so no part of a hidden one ever reaches a
-/// client; what is held is released when it turns out to be none, or at the end. After a choice
-/// has ended, further outputs for it are dropped, except that a late usage is kept.
+/// client; what is held is released when it turns out to be none, or at the end. After a stop
+/// rule has ended a choice, further outputs for it are dropped, except that a late usage is kept;
+/// what an engine sends behind its own finish reason is passed on, as the reference does.
 ///
 /// A pure state machine, confined to one thread. Text depends on the tokens only, not on how they
 /// are cut into outputs and batches.
@@ -56,8 +57,11 @@ class Backend {
   /// The engine's stream has ended: releases what choices without a finish reason still hold.
   void finish(std::vector<BackendOutput>& out);
 
-  /// Every choice has its finish reason: the engine may be stopped.
+  /// Every choice has ended, at least one of them by a stop rule that the engine does not know of:
+  /// it has to be stopped. False when the engine ended them all, since it then ends by itself.
   bool all_finished() const noexcept;
+  /// The choice was ended by a stop rule here; its engine has to be stopped.
+  bool stopped(std::uint32_t index) const noexcept;
   /// Tokens that the engine generated so far, over all choices.
   std::uint32_t generated_tokens() const noexcept;
 

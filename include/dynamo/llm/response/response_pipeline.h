@@ -43,13 +43,18 @@ class ResponsePipeline {
   virtual void begin(std::string& out) = 0;
 
   /// Consumes a batch of one prompt's engine stream and appends the bytes that can leave now.
-  /// Errors: the engine ended a choice with an error. Before any byte of the answer is out, the
-  /// error becomes the response's status; afterwards the caller calls fail().
+  /// Errors: the engine ended a choice with an error. `out` then has the bytes that preceded it:
+  /// when there are none and none have left before, the error becomes the response's status; else
+  /// they leave, and fail() ends the stream.
   virtual Result<void> feed(std::size_t prompt, std::span<EngineOutput> batch,
                             std::string& out) = 0;
 
-  /// All choices of the prompt have ended: its engine stream may be stopped and finished.
+  /// All choices of the prompt have ended, and not all by the engine itself: its stream is to be
+  /// stopped, then finish() called.
   virtual bool engine_finished(std::size_t prompt) const = 0;
+  /// This choice was ended by a stop rule: where it has an engine stream of its own, that one is to
+  /// be stopped. `choice` counts from 0 within the prompt.
+  virtual bool choice_stopped(std::size_t prompt, std::uint32_t choice) const = 0;
 
   /// The prompt's engine stream is over. With the last one, appends the end: usage chunk and
   /// [DONE], or the whole unary body.

@@ -19,8 +19,8 @@
 /// test can spell any text, and cut it anywhere, as tokens.
 namespace dynamo::llm::test {
 
-inline constexpr TokenId kEndOfText = 256;  ///< "<|end|>", special
-inline constexpr TokenId kEndOfTurn = 257;  ///< "<|turn|>", special
+inline constexpr TokenId kEndOfText = 258;  ///< "<|end|>", special
+inline constexpr TokenId kEndOfTurn = 259;  ///< "<|turn|>", special
 inline constexpr TokenId kHello = 9707;     ///< "Hello", as in Qwen3
 inline constexpr TokenId kWorld = 1879;     ///< " world", as in Qwen3
 

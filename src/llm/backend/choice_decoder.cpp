@@ -117,7 +117,8 @@ std::size_t ChoiceDecoder::feed(EngineOutput& in, BackendOutput& out, const Stop
 }
 
 void ChoiceDecoder::finish(std::string& text) {
-  if (engine_text_) return;
+  // Without a token there is no text; half a character in front would be the prompt's.
+  if (engine_text_ || generated_ == 0) return;
   const auto found = matcher_.feed(decoder_.finish());
   text += found.release;
   text += matcher_.finish();

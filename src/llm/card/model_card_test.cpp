@@ -27,7 +27,7 @@ class Folder {
     fs::create_directories(path_);
     write("tokenizer.json", test::tokenizer_json());
     write("config.json",
-          R"({"model_type":"tiny","eos_token_id":256,"max_position_embeddings":2048})");
+          R"({"model_type":"tiny","eos_token_id":258,"max_position_embeddings":2048})");
     write("tokenizer_config.json",
           R"({"chat_template":"{{ messages[0].content }}","eos_token":"<|end|>"})");
   }
@@ -58,13 +58,13 @@ TEST(ModelCard, AFolderTellsEverything) {
   const Folder folder;
   folder.write(
       "generation_config.json",
-      R"({"eos_token_id":[256,257,256],"bos_token_id":3,"temperature":0.6,"top_k":20,"top_p":0.95})");
+      R"({"eos_token_id":[258,259,258],"bos_token_id":3,"temperature":0.6,"top_k":20,"top_p":0.95})");
   const ModelCardPtr card = loaded(folder);
   EXPECT_EQ(card->name, "Org/Tiny");
   EXPECT_EQ(card->slug, "org_tiny");
   EXPECT_EQ(card->model_type, "tiny");
   EXPECT_EQ(card->context_length(), 2048U);
-  EXPECT_EQ(card->eos_token_ids, (std::vector<TokenId>{256, 257}));
+  EXPECT_EQ(card->eos_token_ids, (std::vector<TokenId>{258, 259}));
   EXPECT_EQ(card->bos_token_id, 3U);
   EXPECT_EQ(card->generation_defaults.temperature, 0.6F);
   EXPECT_EQ(card->generation_defaults.top_k, 20);
@@ -75,16 +75,16 @@ TEST(ModelCard, AFolderTellsEverything) {
 
 TEST(ModelCard, EndTokensComeFromTheFirstFileThatHasThem) {
   const Folder folder;
-  EXPECT_EQ(loaded(folder)->eos_token_ids, (std::vector<TokenId>{256}));
+  EXPECT_EQ(loaded(folder)->eos_token_ids, (std::vector<TokenId>{258}));
   folder.write("config.json",
-               R"({"text_config":{"eos_token_id":[257],"max_position_embeddings":10}})");
-  EXPECT_EQ(loaded(folder)->eos_token_ids, (std::vector<TokenId>{257}));
+               R"({"text_config":{"eos_token_id":[259],"max_position_embeddings":10}})");
+  EXPECT_EQ(loaded(folder)->eos_token_ids, (std::vector<TokenId>{259}));
   EXPECT_EQ(loaded(folder)->context_length(), 10U);
   folder.write("config.json", "{}");
-  EXPECT_EQ(loaded(folder)->eos_token_ids, (std::vector<TokenId>{256}))
+  EXPECT_EQ(loaded(folder)->eos_token_ids, (std::vector<TokenId>{258}))
       << "tokenizer_config names <|end|>";
   folder.write("tokenizer_config.json", R"({"eos_token":{"content":"<|turn|>"}})");
-  EXPECT_EQ(loaded(folder)->eos_token_ids, (std::vector<TokenId>{257}));
+  EXPECT_EQ(loaded(folder)->eos_token_ids, (std::vector<TokenId>{259}));
   folder.write("tokenizer_config.json", "{}");
   const auto refused = folder.load();
   ASSERT_FALSE(refused);
@@ -93,7 +93,7 @@ TEST(ModelCard, EndTokensComeFromTheFirstFileThatHasThem) {
 
 TEST(ModelCard, ContextLengthsOfOtherKinds) {
   const Folder folder;
-  folder.write("config.json", R"({"eos_token_id":256,"max_position_embeddings":0})");
+  folder.write("config.json", R"({"eos_token_id":258,"max_position_embeddings":0})");
   folder.write("tokenizer_config.json", R"({"model_max_length":1000000000000000019884624838656})");
   EXPECT_EQ(loaded(folder)->context_length(), 0U) << "no limit is known";
   folder.write("tokenizer_config.json", R"({"model_max_length":512})");
@@ -101,15 +101,15 @@ TEST(ModelCard, ContextLengthsOfOtherKinds) {
   ModelCardOptions options{.name = "m"};
   options.runtime_config.context_length = 128;
   EXPECT_EQ(loaded(folder, options)->context_length(), 128U) << "the engine's limit";
-  folder.write("config.json", R"({"eos_token_id":256,"max_position_embeddings":"many"})");
+  folder.write("config.json", R"({"eos_token_id":258,"max_position_embeddings":"many"})");
   EXPECT_FALSE(folder.load());
 }
 
 TEST(ModelCard, NumbersThatAreNoJsonAreTolerated) {
   const Folder folder;
   folder.write("config.json",
-               R"({"eos_token_id":256,"x":NaN,"y":[-Infinity,Infinity],"s":"NaN \" Infinity"})");
-  EXPECT_EQ(loaded(folder)->eos_token_ids, (std::vector<TokenId>{256}));
+               R"({"eos_token_id":258,"x":NaN,"y":[-Infinity,Infinity],"s":"NaN \" Infinity"})");
+  EXPECT_EQ(loaded(folder)->eos_token_ids, (std::vector<TokenId>{258}));
   EXPECT_EQ(detail::without_json5_numbers(R"({"a":"NaN\"NaN","b":NaN})"),
             R"({"a":"NaN\"NaN","b":null})");
 }

@@ -13,6 +13,7 @@
 
 #include "engines/batching/grammar/char_set.h"
 #include "engines/batching/grammar/integer_range.h"
+#include "engines/batching/grammar/json_text_rules.h"
 #include "engines/batching/grammar/regex_gbnf.h"
 
 namespace dynamo::engines::batching::grammar {
@@ -24,29 +25,21 @@ constexpr std::array<std::string_view, 16> kAnnotations{
     "title",     "description", "default",         "examples",        "deprecated", "readOnly",
     "writeOnly", "nullable",    "contentEncoding", "contentMediaType"};
 
-struct Format {
-  std::string_view name;
-  std::string_view body;  ///< inside the quotes
-};
-constexpr std::array kFormats{
-    Format{"date",
-           R"([0-9]{4} "-" ("0" [1-9] | "1" [0-2]) "-" ("0" [1-9] | [12] [0-9] | "3" [01]))"},
-    Format{
-        "time",
-        R"(([01] [0-9] | "2" [0-3]) ":" [0-5] [0-9] ":" [0-5] [0-9] ("." [0-9]{1,9})? ("Z" | [+\-] ([01] [0-9] | "2" [0-3]) ":" [0-5] [0-9]))"},
-    Format{
-        "uuid",
-        R"([0-9a-fA-F]{8} "-" [0-9a-fA-F]{4} "-" [0-9a-fA-F]{4} "-" [0-9a-fA-F]{4} "-" [0-9a-fA-F]{12})"}};
+/// More means that merging has blown the schema up.
+constexpr std::size_t kConversionsMax = 20'000;
 
 class Converter {
  public:
-  Converter(const Json& document, GbnfRules& rules) : document_(document), rules_(rules) {}
+  Converter(const Json& document, GbnfRules& rules)
+      : document_(document), rules_(rules), text_(rules) {}
 
   Result<std::string> convert(const Json& schema, const std::string& path, std::size_t depth) {
     if (depth > kNestingMax) return wrong(path, "is nested too deeply");
+    // Merging copies what it refers to, so a small schema can stand for a huge one.
+    if (++conversions_ > kConversionsMax) return wrong("", "is too large");
     DYN_CHECK(rules_.check_size());
     if (const bool* all = schema.if_bool()) {
-      if (*all) return value();
+      if (*all) return text_.value();
       return unsupported(path, "false (a value that cannot be)");
     }
     const JsonObject* members = schema.if_object();
@@ -82,33 +75,6 @@ class Converter {
       }
     }
     return {};
-  }
-
-  // --- what values look like ---
-
-  std::string blank() { return rules_.add_named("blank", R"(| " " | "\n" [ \t]{0,20})"); }
-  std::string character() {
-    return rules_.add_named("character",
-                            R"x([^"\\\x7F\x00-\x1F] | "\\" (["\\/bfnrt] | "u" [0-9a-fA-F]{4}))x");
-  }
-  std::string string() {
-    return rules_.add_named("string", "\"\\\"\" " + character() + "* \"\\\"\"");
-  }
-  std::string integer() { return rules_.add_named("integer", R"("-"? ("0" | [1-9] [0-9]{0,17}))"); }
-  std::string number() {
-    return rules_.add_named("number",
-                            integer() + R"( ("." [0-9]{1,17})? ([eE] [\-+]? [0-9]{1,3})?)");
-  }
-  std::string open(char c) { return "\"" + std::string(1, c) + "\" " + blank(); }
-  std::string close(char c) { return blank() + " \"" + std::string(1, c) + "\""; }
-  std::string comma() { return "\",\" " + blank(); }
-  std::string value() {
-    const std::string member = string() + " \":\" " + blank() + " value";
-    rules_.add_named(
-        "object", open('{') + " (" + member + " (" + comma() + " " + member + ")*)? " + close('}'));
-    rules_.add_named("array", open('[') + " (value (" + comma() + " value)*)? " + close(']'));
-    return rules_.add_named(
-        "value", "object | array | string | " + number() + R"( | "true" | "false" | "null")");
   }
 
   // --- combinations ---
@@ -251,7 +217,7 @@ class Converter {
       const std::string_view implied = implied_type(members);
       if (implied.empty()) {
         DYN_CHECK(only(members, {}, path));
-        return value();
+        return text_.value();
       }
       types.push_back(implied);
     } else if (const std::string* one = type->if_string()) {
@@ -290,7 +256,7 @@ class Converter {
     }
     if (type == "number") {
       DYN_CHECK(check({}));
-      return number();
+      return text_.number();
     }
     if (type == "string") {
       DYN_CHECK(check({"minLength", "maxLength", "pattern", "format"}));
@@ -358,7 +324,7 @@ class Converter {
         high = std::min(high.value_or(bound), bound);
       }
     }
-    if (!low && !high) return integer();
+    if (!low && !high) return text_.integer();
     if (low && high && *low > *high) return wrong(path, "allows no integer");
     return integer_range_to_gbnf(low, high, rules_);
   }
@@ -377,24 +343,13 @@ class Converter {
     if (const Json* format = members.find("format"); format != nullptr && !counted) {
       const std::string* name = format->if_string();
       if (name == nullptr) return wrong(path + "/format", "must be a string");
-      const auto body = format_body(*name);
+      const auto body = text_.format(*name);
       if (body) return quote + " " + *body + " " + quote;  // other formats are annotations
     }
-    if (!counted) return string();
+    if (!counted) return text_.string();
     DYN_TRY(const Bounds length, bounds(members, "minLength", "maxLength", path));
     if (length.max == 0) return quote + " " + quote;
-    return quote + " " + repeated(character(), length.min, length.max) + " " + quote;
-  }
-
-  std::optional<std::string> format_body(std::string_view name) {
-    if (name == "date-time") {
-      return rules_.add(std::string(kFormats[0].body)) + " \"T\" " +
-             rules_.add(std::string(kFormats[1].body));
-    }
-    for (const Format& format : kFormats) {
-      if (format.name == name) return rules_.add(std::string(format.body));
-    }
-    return std::nullopt;
+    return quote + " " + repeated(text_.character(), length.min, length.max) + " " + quote;
   }
 
   Result<std::string> array(const JsonObject& members, const std::string& path, std::size_t depth) {
@@ -416,15 +371,16 @@ class Converter {
       DYN_TRY(std::string body, convert(*items, path + "/items", depth + 1));
       item = rules_.add(std::move(body));
     } else if (items == nullptr && first.empty()) {
-      item = value();
+      item = text_.value();
     }
     if (!first.empty()) return tuple(first, item, length, path);
-    if (item.empty() || length.max == 0) return open('[') + " " + close(']');
-    const std::string next = rules_.add(comma() + " " + item);
+    if (item.empty() || length.max == 0) return text_.open('[') + " " + text_.close(']');
+    const std::string next = rules_.add(text_.comma() + " " + item);
     const std::size_t min = std::max<std::size_t>(length.min, 1);
     const std::string list =
         item + " " + repeated(next, min - 1, length.max < 0 ? -1 : length.max - 1);
-    return open('[') + " " + (length.min == 0 ? "(" + list + ")?" : list) + " " + close(']');
+    return text_.open('[') + " " + (length.min == 0 ? "(" + list + ")?" : list) + " " +
+           text_.close(']');
   }
 
   /// All of prefixItems, then more of `item` if there is one.
@@ -434,17 +390,17 @@ class Converter {
     if (length.max >= 0 && length.max < fixed) {
       return unsupported(path, "'maxItems' below the number of prefixItems");
     }
-    std::string out = open('[');
+    std::string out = text_.open('[');
     for (std::size_t i = 0; i < first.size(); ++i)
-      out += (i == 0 ? " " : " " + comma() + " ") + first[i];
+      out += (i == 0 ? " " : " " + text_.comma() + " ") + first[i];
     if (!item.empty() && length.max != fixed) {
       const std::size_t min = length.min > first.size() ? length.min - first.size() : 0;
-      out += " " + repeated(rules_.add(comma() + " " + item), min,
+      out += " " + repeated(rules_.add(text_.comma() + " " + item), min,
                             length.max < 0 ? -1 : length.max - fixed);
     } else if (length.min > first.size()) {
       return wrong(path + "/minItems", "is above what prefixItems and items allow");
     }
-    return out + " " + close(']');
+    return out + " " + text_.close(']');
   }
 
   Result<std::string> object(const JsonObject& members, const std::string& path,
@@ -465,7 +421,8 @@ class Converter {
     const auto add = [&](std::string_view name, std::string body, bool is_required) {
       const std::string key = gbnf_literal(Json(name).dump());
       properties.push_back(
-          {rules_.add(key + " \":\" " + blank() + " " + rules_.add(std::move(body))), is_required});
+          {rules_.add(key + " \":\" " + text_.blank() + " " + rules_.add(std::move(body))),
+           is_required});
     };
     const Json* declared = members.find("properties");
     if (declared != nullptr) {
@@ -482,7 +439,7 @@ class Converter {
     std::string more_body;
     if (open_ended) {
       if (more == nullptr || more_flag != nullptr) {
-        more_body = value();
+        more_body = text_.value();
       } else {
         DYN_TRY(more_body, convert(*more, path + "/additionalProperties", depth + 1));
       }
@@ -495,16 +452,16 @@ class Converter {
     std::string after;
     std::string at_start;
     if (open_ended) {
-      const std::string member =
-          rules_.add(string() + " \":\" " + blank() + " " + rules_.add(std::move(more_body)));
-      const std::string next = rules_.add(comma() + " " + member);
+      const std::string member = rules_.add(text_.string() + " \":\" " + text_.blank() + " " +
+                                            rules_.add(std::move(more_body)));
+      const std::string next = rules_.add(text_.comma() + " " + member);
       after = rules_.add(next + "*");
       at_start = rules_.add("(" + member + " " + next + "*)?");
     }
     for (auto property = properties.rbegin(); property != properties.rend(); ++property) {
       const std::string follow = after.empty() ? "" : " " + after;
       const std::string here = property->rule + follow;
-      const std::string here_later = comma() + " " + property->rule + follow;
+      const std::string here_later = text_.comma() + " " + property->rule + follow;
       if (property->required) {
         at_start = rules_.add(here);
         after = rules_.add(here_later);
@@ -513,11 +470,13 @@ class Converter {
         after = rules_.add(here_later + " | " + (after.empty() ? "\"\"" : after));
       }
     }
-    return open('{') + " " + (at_start.empty() ? "" : at_start + " ") + close('}');
+    return text_.open('{') + " " + (at_start.empty() ? "" : at_start + " ") + text_.close('}');
   }
 
   const Json& document_;
   GbnfRules& rules_;
+  JsonTextRules text_;
+  std::size_t conversions_ = 0;
   std::map<std::string, std::string> references_;  ///< $ref to its rule
 };
 

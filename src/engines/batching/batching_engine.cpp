@@ -21,7 +21,7 @@
 namespace dynamo::engines::batching {
 namespace {
 
-constexpr const char* kLog = "engines::batching";
+constexpr const char* kEngineLog = "engines::batching";
 /// How long the thread sleeps while every request waits for its reader, before it looks whether
 /// one of them should give its place away.
 constexpr std::chrono::milliseconds kBlockedNap{250};
@@ -186,7 +186,7 @@ boost::asio::awaitable<Result<std::unique_ptr<llm::OutputStream>>> BatchingEngin
   }
   if (!choices) co_return std::unexpected(std::move(choices).error());
   DYN_CO_CHECK(impl_->submit(*std::move(choices)));
-  DYN_LOG_DEBUG(kLog, "request_queued", {{"request_id", context->id()}});
+  DYN_LOG_DEBUG(kEngineLog, "request_queued", {{"request_id", context->id()}});
   co_return stream;
 }
 

@@ -16,7 +16,7 @@ constexpr float kNever = -std::numeric_limits<float>::infinity();
 /// Below it the draw would overflow and the most likely token wins anyway (the bound of vLLM).
 constexpr float kTemperatureMin = 1e-5F;
 
-std::unexpected<Error> wrong(std::string field, std::string_view expected) {
+std::unexpected<Error> out_of_range(std::string field, std::string_view expected) {
   std::string message = field + " must be " + std::string(expected);
   return fail(Error(Errc::invalid_argument, std::move(message)).with_param(std::move(field)));
 }
@@ -38,30 +38,32 @@ Result<SamplingParameters> sampling_parameters(const llm::PreprocessedRequest& r
   out.presence_penalty = options.presence_penalty.value_or(out.presence_penalty);
   out.frequency_penalty = options.frequency_penalty.value_or(out.frequency_penalty);
   // Written so that NaN fails.
-  if (!within(out.temperature, 0.0F, 100.0F)) return wrong("temperature", "from 0 to 100");
-  if (!(out.top_p > 0.0F && out.top_p <= 1.0F)) return wrong("top_p", "over 0 and at most 1");
-  if (!within(out.min_p, 0.0F, 1.0F)) return wrong("min_p", "from 0 to 1");
+  if (!within(out.temperature, 0.0F, 100.0F)) return out_of_range("temperature", "from 0 to 100");
+  if (!(out.top_p > 0.0F && out.top_p <= 1.0F))
+    return out_of_range("top_p", "over 0 and at most 1");
+  if (!within(out.min_p, 0.0F, 1.0F)) return out_of_range("min_p", "from 0 to 1");
   if (!(out.repetition_penalty > 0.0F && out.repetition_penalty <= 100.0F)) {
-    return wrong("repetition_penalty", "over 0 and at most 100");
+    return out_of_range("repetition_penalty", "over 0 and at most 100");
   }
   if (!within(out.presence_penalty, -100.0F, 100.0F)) {
-    return wrong("presence_penalty", "from -100 to 100");
+    return out_of_range("presence_penalty", "from -100 to 100");
   }
   if (!within(out.frequency_penalty, -100.0F, 100.0F)) {
-    return wrong("frequency_penalty", "from -100 to 100");
+    return out_of_range("frequency_penalty", "from -100 to 100");
   }
   if (const auto top_k = options.top_k) {
-    if (*top_k < -1) return wrong("top_k", "-1 (all) or not negative");
+    if (*top_k < -1) return out_of_range("top_k", "-1 (all) or not negative");
     out.top_k = *top_k > 0 ? static_cast<std::uint32_t>(*top_k) : 0;
   }
   for (const auto& [token, bias] : request.logit_bias) {
-    if (!within(bias, -100.0F, 100.0F)) return wrong("logit_bias", "from -100 to 100 for a token");
+    if (!within(bias, -100.0F, 100.0F))
+      return out_of_range("logit_bias", "from -100 to 100 for a token");
   }
   out.logit_bias = request.logit_bias;
   out.seed = options.seed ? static_cast<std::uint64_t>(*options.seed) : default_seed;
   out.logprobs = request.output_options.logprobs;
   if (out.logprobs && *out.logprobs > kTopLogprobsMax) {
-    return wrong("logprobs", "at most " + std::to_string(kTopLogprobsMax));
+    return out_of_range("logprobs", "at most " + std::to_string(kTopLogprobsMax));
   }
   return out;
 }

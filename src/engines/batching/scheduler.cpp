@@ -12,7 +12,7 @@
 namespace dynamo::engines::batching {
 namespace {
 
-constexpr const char* kLog = "engines::batching";
+constexpr const char* kSchedulerLog = "engines::batching";
 /// A reader that has not read for this long gives its place to a request that waits for one.
 constexpr std::chrono::seconds kPausedPatience{1};
 
@@ -163,7 +163,7 @@ void Scheduler::preempt(std::size_t running_index) {
   choice->computed = 0;
   choice->paused_since.reset();
   ++totals_.preemptions_total;
-  DYN_LOG_DEBUG(kLog, "preempted",
+  DYN_LOG_DEBUG(kSchedulerLog, "preempted",
                 {{"tokens", static_cast<std::uint64_t>(choice->tokens.size())},
                  {"running", static_cast<std::uint64_t>(running_.size())}});
   insert_by_arrival(waiting_, std::move(choice));
@@ -274,7 +274,8 @@ bool Scheduler::decode_batch() {
 
 /// The context is lost: so are all running requests, but not those that wait.
 void Scheduler::recover(const Error& error) {
-  DYN_LOG_ERROR(kLog, "decode_failed", {{"running", static_cast<std::uint64_t>(running_.size())}});
+  DYN_LOG_ERROR(kSchedulerLog, "decode_failed",
+                {{"running", static_cast<std::uint64_t>(running_.size())}});
   for (auto& choice : running_) {
     choice->sequence.reset();  // there is nothing to close
     end_with_error(*choice, error);
@@ -285,7 +286,7 @@ void Scheduler::recover(const Error& error) {
   cache_.clear();
   if (!reset) {
     healthy_ = false;
-    DYN_LOG_ERROR(kLog, "reset_failed", {{"error", reset.error()}});
+    DYN_LOG_ERROR(kSchedulerLog, "reset_failed", {{"error", reset.error()}});
     fail_all(Error(Errc::unavailable, "the engine has failed and could not be restarted"));
   }
 }

@@ -28,9 +28,9 @@ constexpr std::array<std::string_view, 16> kAnnotations{
 /// More means that merging has blown the schema up.
 constexpr std::size_t kConversionsMax = 20'000;
 
-class Converter {
+class SchemaConverter {
  public:
-  Converter(const Json& document, GbnfRules& rules)
+  SchemaConverter(const Json& document, GbnfRules& rules)
       : document_(document), rules_(rules), text_(rules) {}
 
   Result<std::string> convert(const Json& schema, const std::string& path, std::size_t depth) {
@@ -483,7 +483,7 @@ class Converter {
 }  // namespace
 
 Result<std::string> json_schema_to_gbnf(const Json& schema, GbnfRules& rules) {
-  return Converter(schema, rules).convert(schema, "", 0);
+  return SchemaConverter(schema, rules).convert(schema, "", 0);
 }
 
 }  // namespace dynamo::engines::batching::grammar

@@ -59,9 +59,9 @@ std::string inside_json(const CharSet& set, GbnfRules& rules) {
 }
 
 /// A recursive-descent parser that writes the grammar as it reads.
-class Converter {
+class RegexConverter {
  public:
-  Converter(std::string_view pattern, RegexPlace place, GbnfRules& rules)
+  RegexConverter(std::string_view pattern, RegexPlace place, GbnfRules& rules)
       : pattern_(pattern), place_(place), rules_(rules) {}
 
   Result<std::string> convert() {
@@ -365,7 +365,7 @@ class Converter {
 }  // namespace
 
 Result<std::string> regex_to_gbnf(std::string_view pattern, RegexPlace place, GbnfRules& rules) {
-  return Converter(pattern, place, rules).convert();
+  return RegexConverter(pattern, place, rules).convert();
 }
 
 }  // namespace dynamo::engines::batching::grammar

@@ -38,6 +38,8 @@ constexpr std::uint32_t kContextDefaultMax = 8192;
 /// Ids kept for prefixes of ended requests beside those of running ones. Ids cost nothing in a
 /// unified cache; 64 is more conversations than 8192 cells hold.
 constexpr std::uint32_t kSequencesMin = 64;
+constexpr std::uint32_t kUbatchCpu = 48;  // Config::n_ubatch says why
+constexpr std::uint32_t kUbatchGpu = 512;
 
 // --- the library's log ---------------------------------------------------------------------------
 
@@ -383,9 +385,7 @@ Result<void> check_config(const Config& config) {
   if (config.n_batch == 0 || config.n_batch > kBatchMax) {
     return wrong("n_batch", "must be from 1 to 65536");
   }
-  if (config.n_ubatch == 0 || config.n_ubatch > config.n_batch) {
-    return wrong("n_ubatch", "must be from 1 to n_batch");
-  }
+  if (config.n_ubatch > config.n_batch) return wrong("n_ubatch", "must be at most n_batch");
   if (config.n_threads > kThreadsMax || config.n_threads_batch > kThreadsMax) {
     return wrong("n_threads", "must be at most 512");
   }
@@ -432,7 +432,9 @@ llama_context_params context_parameters(const Config& config, const llama_model&
   const auto trained = static_cast<std::uint32_t>(llama_model_n_ctx_train(&model));
   out.n_ctx = config.n_ctx != 0 ? config.n_ctx : std::min(trained, kContextDefaultMax);
   out.n_batch = config.n_batch;
-  out.n_ubatch = config.n_ubatch;
+  const bool on_gpu = llama_supports_gpu_offload() && config.n_gpu_layers != 0;
+  out.n_ubatch = config.n_ubatch != 0 ? config.n_ubatch
+                                      : std::min(config.n_batch, on_gpu ? kUbatchGpu : kUbatchCpu);
   out.n_seq_max = std::min(static_cast<std::uint32_t>(llama_max_parallel_sequences()),
                            std::max(kSequencesMin, 2 * config.max_num_seqs));
   const std::uint32_t threads = config.n_threads != 0 ? config.n_threads : default_threads();

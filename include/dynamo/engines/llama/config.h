@@ -31,8 +31,12 @@ struct Config {
   /// KV cells of all sequences together, and the longest context of one of them (but never more
   /// than the model was trained for). 0: the model's context, at most 8192.
   std::uint32_t n_ctx = 0;
-  std::uint32_t n_batch = 512;   ///< most tokens of one step
-  std::uint32_t n_ubatch = 512;  ///< most tokens that are computed at once
+  std::uint32_t n_batch = 512;  ///< most tokens of one step
+  /// Most tokens that are computed at once. 0: 512 on a GPU, 48 on a CPU: there llama.cpp computes
+  /// the attention of 64 and more tokens by other code, with other rounding, so that answers would
+  /// depend on what else is in the step (measured: up to 1.0 per logit, and none below 64 with one
+  /// thread; it costs a tenth of the prefill speed).
+  std::uint32_t n_ubatch = 0;
   std::uint32_t max_num_seqs = 8;
   std::uint32_t max_waiting = 256;
   /// 0: one less than the machine has physical cores, at least 1: more threads than idle cores

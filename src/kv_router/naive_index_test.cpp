@@ -1,75 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <dynamo/kv_router/naive_index.h>
 
-#include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "kv_router/kv_cases.h"
+#include "kv_router/kv_scenarios.h"
 
 namespace dynamo::kv_router::naive_index_test {
 namespace {
 
-WorkerKey key_of(const Json& op) {
-  const Json* rank = op.find("dp_rank");
-  return {WorkerId{*op.find("worker_id")->as_uint64()},
-          DpRank{rank == nullptr ? 0 : static_cast<std::uint32_t>(*rank->as_uint64())}};
-}
-
-KvStored stored_of(const Json& op) {
-  KvStored out;
-  if (const Json* parent = op.find("parent_hash"); parent != nullptr && !parent->is_null())
-    out.parent_hash = EngineHash{hash_of(*parent)};
-  for (const Json& block : *op.find("blocks")->if_array()) {
-    out.blocks.push_back({EngineHash{hash_of(*block.find("block_hash"))},
-                          LocalHash{hash_of(*block.find("tokens_hash"))}, std::nullopt});
-  }
-  return out;
-}
-
-OverlapScores expected_of(const Json& scores) {
-  OverlapScores out;
-  for (const auto& [name, depth] : *scores.if_object()) {
-    const std::size_t colon = name.find(':');
-    out[{WorkerId{std::stoull(name.substr(0, colon))},
-         DpRank{static_cast<std::uint32_t>(std::stoul(name.substr(colon + 1)))}}] =
-        static_cast<std::uint32_t>(*depth.as_uint64());
-  }
-  return out;
-}
-
 TEST(NaiveIndex, AgreesWithTheRecordedScenarios) {
   const auto cases = kv_cases("indexer_scenarios.json");
   if (!cases) GTEST_SKIP() << cases.error().message();
-  std::size_t looked = 0;
-  for (const Json& scenario : *cases->find("scenarios")->if_array()) {
-    SCOPED_TRACE(*scenario.find("name")->if_string());
-    NaiveIndex index;
-    for (const Json& op : *scenario.find("ops")->if_array()) {
-      const std::string& kind = *op.find("op")->if_string();
-      if (kind == "store") {
-        static_cast<void>(index.store(key_of(op), stored_of(op)));
-      } else if (kind == "remove") {
-        std::vector<EngineHash> hashes;
-        for (const Json& hash : *op.find("block_hashes")->if_array())
-          hashes.push_back(EngineHash{hash_of(hash)});
-        static_cast<void>(index.remove(key_of(op), hashes));
-      } else if (kind == "clear") {
-        index.clear(key_of(op));
-      } else if (kind == "remove_worker") {
-        index.remove_worker(WorkerId{*op.find("worker_id")->as_uint64()});
-      } else if (kind == "find") {
-        std::vector<LocalHash> sequence;
-        for (const Json& hash : *op.find("sequence")->if_array())
-          sequence.push_back(LocalHash{hash_of(hash)});
-        EXPECT_EQ(index.find_matches(sequence), expected_of(*op.find("expect")));
-        ++looked;
-      } else {
-        ADD_FAILURE() << "unknown operation " << kind;
-      }
-    }
-  }
+  const std::size_t looked = run_scenarios<NaiveIndex>(
+      *cases, [](const NaiveIndex& index, const std::vector<LocalHash>& sequence, bool) {
+        return index.find_matches(sequence);
+      });
   EXPECT_GT(looked, 60u);
 }
 

@@ -3,6 +3,7 @@
 
 namespace dynamo::kv_router {
 class NaiveIndex;
+class PrefixIndex;
 struct KvBlock;
 struct KvCacheEvent;
 struct RouterEvent;

@@ -17,6 +17,7 @@ enum class ApplyStatus : std::uint8_t {
   parent_not_found,  ///< the emitter does not hold the parent: dropped whole
   block_not_found,   ///< a removal named a block that the emitter does not hold
   malformed,         ///< the store repeats a hash or contains its own parent: dropped whole
+  over_budget,       ///< a store for which no memory can be made free: dropped whole
 };
 
 /// Per worker, the number of leading query blocks it holds contiguously from the root; workers

@@ -59,6 +59,10 @@ BlockHash hash_block(std::span<const Token> tokens, SaltHash salt) noexcept {
   return BlockHash{hash_bytes(tokens.data(), tokens.size_bytes(), std::to_underlying(salt))};
 }
 
+BlockHash hash_block_bytes(std::span<const std::byte> bytes, SaltHash salt) noexcept {
+  return BlockHash{hash_bytes(bytes.data(), bytes.size(), std::to_underlying(salt))};
+}
+
 SequenceHash next_sequence_hash(SequenceHash parent, BlockHash block,
                                 SaltHash chain_seed) noexcept {
   const std::array<std::uint64_t, 2> pair{std::to_underlying(parent), std::to_underlying(block)};

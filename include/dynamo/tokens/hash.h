@@ -34,6 +34,9 @@ SaltHash salt_from_bytes(std::span<const std::byte> payload) noexcept;
 
 BlockHash hash_block(std::span<const Token> tokens, SaltHash salt = kDefaultSalt) noexcept;
 
+/// The same for a block that is not plain tokens (block_bytes() in mm_run.h).
+BlockHash hash_block_bytes(std::span<const std::byte> bytes, SaltHash salt) noexcept;
+
 /// The sequence hash of a request's first block is the block's own hash.
 constexpr SequenceHash first_sequence_hash(BlockHash block) noexcept {
   return SequenceHash{std::to_underlying(block)};

@@ -78,7 +78,10 @@ Result<EngineLegs::Batch> EngineLegs::deliver(Leg& leg, Result<std::vector<Engin
     leg.over = true;
     return fail(std::move(outputs).error());
   }
-  Batch batch{.prompt = leg.prompt, .outputs = *std::move(outputs), .prompt_over = false};
+  Batch batch{.prompt = leg.prompt,
+              .choice = leg.choice,
+              .outputs = *std::move(outputs),
+              .prompt_over = false};
   if (batch.outputs.empty()) {
     leg.over = true;
     batch.prompt_over = prompt_over(leg.prompt);
@@ -109,6 +112,12 @@ void EngineLegs::stop_prompt(std::size_t prompt) {
     leg->context->stop();
     if (legs_.size() == 1) leg->stream.reset();
   }
+}
+
+void EngineLegs::stop_choice(std::size_t prompt, std::uint32_t choice) {
+  Leg& leg = *legs_[prompt * choices_ + choice];
+  leg.over = true;
+  leg.context->stop();
 }
 
 net::awaitable<void> EngineLegs::close() {

@@ -45,6 +45,7 @@ class EngineLegs {
 
   struct Batch {
     std::size_t prompt = 0;
+    std::uint32_t choice = 0;
     std::vector<EngineOutput> outputs;  ///< empty: a leg of the prompt has ended
     bool prompt_over = false;           ///< and it was the prompt's last
   };
@@ -53,6 +54,8 @@ class EngineLegs {
   boost::asio::awaitable<Result<Batch>> next();
   /// Every choice of the prompt is complete: stops its legs; next() reports nothing of it any more.
   void stop_prompt(std::size_t prompt);
+  /// One choice of several is complete while others go on: stops its leg.
+  void stop_choice(std::size_t prompt, std::uint32_t choice);
 
   boost::asio::awaitable<void> close();
 

@@ -10,6 +10,7 @@
 #include <dynamo/runtime/shutdown.h>
 
 #include <chrono>
+#include <exception>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -177,7 +178,8 @@ class Generation {
   std::optional<RequestScope> scope_;
   std::vector<Preprocessed> prompts_;
   std::unique_ptr<ResponsePipeline> pipeline_;
-  std::string out_;  ///< bytes for the client that have not left
+  std::string out_;                   ///< bytes for the client that have not left
+  std::size_t annotation_bytes_ = 0;  ///< of them, while none has left, what is no answer yet
   std::size_t prompts_open_ = 0;
 };
 
@@ -285,16 +287,23 @@ net::awaitable<Result<void>> Generation<Api>::generate() {
     const StageTimer stage(parts_.metrics.dispatching(), parts_.metrics.dispatch_seconds());
     started = co_await legs.start(*model_->engine, std::move(requests), scope_->context());
   }
-  if (started)
-    outcome = co_await relay(legs, streams ? &events : nullptr, watch);
-  else
+  if (!started) {
     outcome = fail(std::move(started).error());
+  } else {
+    // A defect of a stage must not leave tasks of this request behind.
+    try {
+      outcome = co_await relay(legs, streams ? &events : nullptr, watch);
+    } catch (const std::exception& defect) {
+      outcome = fail(Errc::internal, defect.what());
+    }
+  }
   co_await watch.close();
   co_await legs.close();
 
   if (!outcome && exchange_.disconnected()) outcome = Outcome::client_left;
   if (!outcome && watch.timed_out()) outcome = Outcome::timed_out;
-  if (!outcome && !events.begun()) co_return fail(std::move(outcome).error());
+  const bool answered = events.begun() || (streams && out_.size() > annotation_bytes_);
+  if (!outcome && !answered) co_return fail(std::move(outcome).error());
   if (!outcome) {
     DYN_LOG_ERROR("llm::http", "stream_failed",
                   {{"request_id", request_id_}, {"error", outcome.error()}});
@@ -320,6 +329,7 @@ template <class Api>
 net::awaitable<Result<Outcome>> Generation<Api>::relay(EngineLegs& legs, EventStream* events,
                                                        StreamWatch& watch) {
   pipeline_->begin(out_);
+  annotation_bytes_ = out_.size();
   while (prompts_open_ > 0) {
     auto more = co_await relay_batch(legs, events, watch);
     if (const auto interrupted = interruption(watch)) co_return *interrupted;
@@ -344,6 +354,8 @@ net::awaitable<Result<bool>> Generation<Api>::relay_batch(EngineLegs& legs, Even
     if (pipeline_->engine_finished(batch.prompt)) {
       legs.stop_prompt(batch.prompt);
       over = true;
+    } else if (request_->choices() > 1 && pipeline_->choice_stopped(batch.prompt, batch.choice)) {
+      legs.stop_choice(batch.prompt, batch.choice);
     }
   }
   if (over) {

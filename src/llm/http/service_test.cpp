@@ -188,7 +188,7 @@ class ServiceTest : public testing::Test {
   runtime::MetricsRegistry metrics_;
   runtime::Shutdown shutdown_;
   runtime::ShardPool pool_{1};
-  runtime::ComputePool compute_{{.threads = 1}};
+  runtime::ComputePool compute_{runtime::ComputePoolOptions{1, 64, "compute"}};
   ModelManager models_;
   std::shared_ptr<ScriptedEngine> engine_;
   std::unique_ptr<HttpService> service_;
@@ -321,6 +321,37 @@ TEST_F(ServiceTest, AStopStringEndsTheEngine) {
   });
   const Answer answer = chat(R"(,"stop":["two"])");
   EXPECT_EQ(*answer.json().pointer("/choices/0/message/content")->if_string(), "one ");
+  EXPECT_TRUE(idle());
+}
+
+TEST_F(ServiceTest, AStopStringOfOneChoiceStopsThatChoiceOnly) {
+  start([](const PreprocessedRequest& request) {
+    Script script = spell(request.sampling_options.seed == 10 ? "a stop b" : "a long way to go");
+    if (request.sampling_options.seed == 10) {
+      script.steps.back().outputs[0].finish_reason.reset();
+      script.hang = true;
+    }
+    return script;
+  });
+  const Answer answer = chat(R"(,"n":2,"temperature":1,"seed":10,"stop":["stop"])");
+  ASSERT_EQ(answer.status, 200) << answer.body;
+  const Json body = answer.json();
+  EXPECT_EQ(*body.pointer("/choices/0/message/content")->if_string(), "a ");
+  EXPECT_EQ(*body.pointer("/choices/1/message/content")->if_string(), "a long way to go");
+  EXPECT_TRUE(idle());
+}
+
+TEST_F(ServiceTest, WhatCameBeforeAnErrorInTheSameBatchReachesAStream) {
+  Script script;
+  EngineOutput broken;
+  broken.finish_reason = FinishReason{FinishReason::Kind::error, "secret"};
+  script.steps.push_back({.delay = {}, .outputs = {bytes_output("x"), broken}, .error = {}});
+  start(script);
+  const Answer stream = chat(R"(,"stream":true)");
+  EXPECT_EQ(stream.status, 200);
+  EXPECT_THAT(stream.body, HasSubstr("\"content\":\"x\""));
+  EXPECT_THAT(stream.body, EndsWith("\"code\":500}}\n\ndata: [DONE]\n\n"));
+  EXPECT_EQ(chat().status, 500);
   EXPECT_TRUE(idle());
 }
 

@@ -17,6 +17,9 @@ Emitter::Emitter(const ParserOptions& options, IdStyle ids)
       only_tool_(options.tool_choice == ToolChoice::named ? options.named_tool : std::string()),
       held_bytes_limit_(options.held_bytes_limit),
       rng_(options.rng),
+      layout_space_(options.guided_json && (options.tool_choice == ToolChoice::required ||
+                                            options.tool_choice == ToolChoice::named)),
+      behind_call_(layout_space_),
       hold_reasoning_(options.reasoning_when_content_empty) {}
 
 void Emitter::begin_feed(std::vector<Event>& out) noexcept {
@@ -87,7 +90,7 @@ void Emitter::reasoning(std::string_view piece) {
     }
     trace_->items.back().text += piece;
   }
-  behind_call_ = false;
+  behind_call_ = layout_space_ && next_index_ == 0;
   held_space_.clear();
   blank_bytes_ = 0;
   if (!hold_reasoning_) {

@@ -105,7 +105,8 @@ class Emitter {
   bool buffering_ = false;  // the open call is delivered whole
   ParsedCall buffer_;
 
-  bool behind_call_ = false;
+  bool layout_space_;  // white space before the first call is layout too (a forced choice)
+  bool behind_call_;
   std::string held_space_;
   std::size_t blank_bytes_ = 0;  // of held_space_, known to be white space
 

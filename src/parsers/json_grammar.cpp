@@ -46,6 +46,7 @@ class JsonGrammar final : public Grammar {
       return Entry::deleted;
     }
     open_block(id, out);
+    taken_ = place.marker;
     return Entry::taken;
   }
 
@@ -74,7 +75,7 @@ class JsonGrammar final : public Grammar {
         break;
       case State::body:
         out.mark(Trace::Kind::broken, static_cast<int>(JsonFault::not_json));
-        break;
+        return family_.opener_is_word;
       case State::behind:
       case State::skip:
         break;
@@ -83,7 +84,7 @@ class JsonGrammar final : public Grammar {
   }
 
   std::string take_rejected(std::size_t& first_bytes) override {
-    first_bytes = 1;
+    first_bytes = state_ == State::probe ? 1 : family_.openers[0].size();
     return std::exchange(taken_, {});
   }
 
@@ -159,7 +160,10 @@ class JsonGrammar final : public Grammar {
 
   Step step_body(std::string_view input, bool at_end, Emitter& out) {
     const char c = input[0];
-    if (is_json_space(c)) return {1, State_::inside};
+    if (is_json_space(c) && taken_.size() < kProbeBytesLimit) {
+      taken_ += c;
+      return {1, State_::inside};
+    }
     if (c == '{') {
       begin_object(false);
       state_ = State::object;
@@ -176,7 +180,7 @@ class JsonGrammar final : public Grammar {
     if (step_marker(input, at_end, out, step)) return step;
     if (at_end && block_set_.match(input, false).length != 0) return {input.size(), State_::inside};
     out.mark(Trace::Kind::broken, static_cast<int>(JsonFault::not_json));
-    return {0, State_::left};
+    return {0, family_.opener_is_word ? State_::rejected : State_::left};
   }
 
   CallObject::Status feed_object(std::string_view text, Emitter& out) {

@@ -15,6 +15,8 @@ struct JsonFamily {
   std::vector<std::string_view> closers;  ///< empty: a call ends with its JSON
   /// An object with nothing but a name is a call.
   bool name_only = false;
+  /// The opener is a word of prose as well: without JSON behind it, it is text.
+  bool opener_is_word = false;
   /// Arguments that the end of the output cuts off are closed.
   bool repair = true;
 };

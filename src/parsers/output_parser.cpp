@@ -99,10 +99,12 @@ std::unique_ptr<OutputParser> make_native(const ParserOptions& options,
       (is_reasoning(ReasoningEngine::inkling) && tool != nullptr && !is_tool(ToolEngine::inkling));
   if (!own_machine) return make_delimited(options, reasoning, tool);
   // An unusual pair: the text of the first is the input of the second.
+  ParserOptions thoughts = options;
+  thoughts.tool_choice = ToolChoice::automatic;
   ParserOptions calls = options;
   calls.starting_state = StartingState::response;
   calls.reasoning_when_content_empty = false;
-  return std::make_unique<detail::CascadeParser>(make_native(options, reasoning, nullptr),
+  return std::make_unique<detail::CascadeParser>(make_native(thoughts, reasoning, nullptr),
                                                  make_native(calls, nullptr, tool));
 }
 

@@ -50,7 +50,8 @@ std::vector<ToolFamily> make_families() {
       json_family("llama3_json", {.openers = {"<|python_tag|>"}, .closers = {}, .repair = false}));
   rows.push_back(json_family(
       "mistral", {.openers = {"[TOOL_CALLS]"}, .closers = {"[/TOOL_CALLS]"}, .repair = false}));
-  rows.push_back(json_family("phi4", {.openers = {"functools"}, .closers = {}, .repair = false}));
+  rows.push_back(json_family(
+      "phi4", {.openers = {"functools"}, .closers = {}, .opener_is_word = true, .repair = false}));
   rows.push_back(json_family("jamba", {.openers = {"<tool_calls>"}, .closers = {"</tool_calls>"}}));
   rows.push_back(json_family(
       "default", {.openers = {"<TOOLCALL>", "<|python_tag|>"}, .closers = {"</TOOLCALL>"}}));

@@ -34,8 +34,9 @@ void FirstByteParser::feed(std::string_view delta, std::vector<Event>& out) {
   }
   held_ += delta;
   const std::string_view rest = trim_left(held_);
-  if (rest.empty() || may_become_space(rest)) return;
-  chosen_ = rest[0] == '{' || rest[0] == '[' ? json_.get() : other_.get();
+  const bool spaced = held_.size() - rest.size() >= kLeadingSpaceLimit;
+  if (!spaced && (rest.empty() || may_become_space(rest))) return;
+  chosen_ = !spaced && (rest[0] == '{' || rest[0] == '[') ? json_.get() : other_.get();
   chosen_->feed(held_, out);
   held_ = {};
 }

@@ -183,7 +183,7 @@ std::size_t DelimitedParser::step(std::string_view input, bool at_end) {
 void DelimitedParser::emit_text(std::string_view piece) {
   if (piece.empty()) return;
   last_ = piece.back();
-  if (only_space_ && !is_blank(piece)) only_space_ = false;
+  if (only_space_ && !std::ranges::all_of(piece, is_json_space)) only_space_ = false;
   emitter_.text(piece);
 }
 
@@ -209,9 +209,10 @@ void DelimitedParser::leave_reasoning() {
 // Guided output that begins like JSON is no thought, whatever the parser's default.
 std::size_t DelimitedParser::step_start(std::string_view input, bool at_end) {
   const std::string_view rest = trim_left(input);
-  if (rest.empty() || may_become_space(rest)) {
-    if (!at_end) return 0;
-  } else {
+  const bool spaced = input.size() - rest.size() >= kLeadingSpaceLimit;
+  const bool waits = !spaced && (rest.empty() || may_become_space(rest));
+  if (waits && !at_end) return 0;
+  if (!spaced && !waits) {
     std::vector<Marker> markers;
     add(markers, reasoning_.openers, kOpener);
     const MarkerSet::Hit hit = MarkerSet(markers).match(rest, at_end);

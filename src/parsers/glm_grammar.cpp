@@ -225,6 +225,7 @@ class GlmGrammar final : public Grammar {
         wanted_ && !key_.empty() && key_.size() <= kNameBytesLimit && !key_.contains('<');
     value_schema_ = schema_.property(key_);
     raw_.clear();
+    blank_bytes_ = 0;
     streams_ = false;
     decided_ = !glm_value_is_string(value_schema_);
     if (value_wanted_) writer_.key(key_, out);
@@ -260,7 +261,9 @@ class GlmGrammar final : public Grammar {
         return;
       }
       if (decided_) return;
-      const std::string_view rest = trim_left(raw_);
+      std::string_view rest = std::string_view(raw_).substr(blank_bytes_);
+      while (const std::size_t n = leading_space(rest)) rest.remove_prefix(n);
+      blank_bytes_ = raw_.size() - rest.size();
       if (rest.empty() || may_become_space(rest)) return;
       decided_ = true;
       // What begins like JSON may be JSON, whatever the schema says; `&quot;` is a quote.
@@ -285,7 +288,8 @@ class GlmGrammar final : public Grammar {
   bool value_wanted_ = false;
   bool reopened_ = false;  // what was consumed ends with another opener
   bool streams_ = false;
-  bool decided_ = false;  // whether the value passes through
+  bool decided_ = false;         // whether the value passes through
+  std::size_t blank_bytes_ = 0;  // of the value, before its first other character
   std::string name_;
   std::string key_;
   std::string raw_;

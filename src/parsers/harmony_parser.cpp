@@ -64,6 +64,12 @@ Header parse_header(std::string_view text) {
   }
 }
 
+bool may_be_json(std::string_view text) {
+  const std::string_view rest = trim_left(text);
+  if (text.size() - rest.size() >= kLeadingSpaceLimit) return false;
+  return rest.empty() || may_become_space(rest) || rest[0] == '{' || rest[0] == '[';
+}
+
 }  // namespace
 
 HarmonyParser::HarmonyParser(const ParserOptions& options, Role role)
@@ -154,9 +160,7 @@ void HarmonyParser::take_text(std::string_view piece) {
       break;
     case Body::undecided:
       undecided_ += piece;
-      if (const std::string_view text = trim_left(undecided_);
-          (!text.empty() && text[0] != '{' && text[0] != '[') ||
-          undecided_.size() > emitter_.held_bytes_limit()) {
+      if (!may_be_json(undecided_) || undecided_.size() > emitter_.held_bytes_limit()) {
         body_ = Body::answer;
         answer(std::exchange(undecided_, {}));
       }

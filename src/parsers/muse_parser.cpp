@@ -93,10 +93,12 @@ std::size_t MuseParser::step_primed(std::string_view input, bool at_end) {
   const bool waits = text.empty() || may_become_space(text) ||
                      (text.size() < kTo.size() && kTo.starts_with(text)) ||
                      (hit.id == MarkerSet::kNone && hit.length != 0);
-  if (waits && !at_end) return 0;
-  state_ = text.starts_with(kTo) || hit.id == kMessage ? State::header
-           : hit.id == kStart                          ? State::outside
-                                                       : State::answer;
+  const bool spaced = input.size() - text.size() >= kLeadingSpaceLimit;
+  if (waits && !at_end && !spaced) return 0;
+  state_ = spaced                                        ? State::answer
+           : text.starts_with(kTo) || hit.id == kMessage ? State::header
+           : hit.id == kStart                            ? State::outside
+                                                         : State::answer;
   return 0;
 }
 

@@ -20,6 +20,10 @@ std::string_view trim_right(std::string_view text) noexcept;
 std::string_view trim(std::string_view text) noexcept;
 bool is_blank(std::string_view text) noexcept;
 
+/// White space in front of an output that is waited through before its first character decides
+/// something; more than any model writes, and it bounds the work.
+inline constexpr std::size_t kLeadingSpaceLimit = 4096;
+
 inline bool is_json_space(char c) noexcept {
   return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }

@@ -4,6 +4,7 @@
 #include <dynamo/parsers/request_policy.h>
 
 #include <algorithm>
+#include <atomic>
 #include <utility>
 
 #include "parsers/families.h"
@@ -194,7 +195,8 @@ Result<OutputPlan> plan_output(const OutputRequest& request) {
                 "a named tool_choice needs the tool-call parser kimi_k3 for this model");
   }
   if (tool == nullptr && has_tools && request.tool_choice == ToolChoice::automatic) {
-    DYN_LOG_WARN("parsers", "tools_without_parser");
+    static std::atomic<bool> warned = false;
+    if (!warned.exchange(true)) DYN_LOG_WARN("parsers", "tools_without_tool_call_parser");
   }
 
   OutputPlan plan;

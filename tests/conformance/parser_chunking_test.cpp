@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <dynamo/base/rng.h>
+#include <dynamo/parsers/batch.h>
 
 #include <algorithm>
 #include <string>
@@ -56,6 +57,13 @@ std::string parse_cut(const TextCase& text_case, CallDelivery delivery,
   (*parser)->feed(text.substr(from), events);
   (*parser)->finish(events);
   return signature(events);
+}
+
+std::string trimmed(std::string text) {
+  const auto space = [](char c) { return c == ' ' || c == '\n'; };
+  while (!text.empty() && space(text.back())) text.pop_back();
+  while (!text.empty() && space(text.front())) text.erase(0, 1);
+  return text;
 }
 
 class Chunking : public testing::TestWithParam<CallDelivery> {
@@ -115,6 +123,51 @@ INSTANTIATE_TEST_SUITE_P(Deliveries, Chunking,
                          [](const auto& info) {
                            return info.param == CallDelivery::whole ? "Whole" : "Incremental";
                          });
+
+// What a stream delivers is what the batch function finds.
+TEST(ParserStream, GivesTheCallsOfTheBatchForWellFormedTexts) {
+  int compared = 0;
+  for (const TextCase& text_case : text_cases()) {
+    const std::size_t own = text_case.id.find("/own/");
+    if (own == std::string::npos || text_case.stream.options.tool_parser.empty()) continue;
+    const std::string_view scenario = std::string_view(text_case.id).substr(own + 5);
+    const auto is = [&](std::string_view name) { return scenario.starts_with(name); };
+    if (!is("single") && !is("two") && !is("prefix") && !is("around") && !is("typed") &&
+        !is("scalars") && !is("noargs") && !is("unicode_prose")) {
+      continue;
+    }
+    const auto batch =
+        parsers::parse_tool_calls(text_case.stream.options.tool_parser, text_case.stream.text,
+                                  text_case.stream.tools, parsers::BatchMode::finalize);
+    ASSERT_TRUE(batch);
+    for (const std::size_t size : {std::size_t{1}, std::size_t{5}, text_case.stream.text.size()}) {
+      parsers::ParserOptions options = text_case.stream.options;
+      options.tools = text_case.stream.tools;
+      auto parser = OutputParser::create(options);
+      std::vector<Event> events;
+      for (std::size_t at = 0; at < text_case.stream.text.size(); at += size) {
+        (*parser)->feed(std::string_view(text_case.stream.text).substr(at, size), events);
+      }
+      (*parser)->finish(events);
+      parsers::ParsedOutput stream;
+      fold_events(events, stream);
+      ASSERT_EQ(stream.calls.size(), batch->calls.size()) << text_case.id;
+      for (std::size_t i = 0; i < stream.calls.size(); ++i) {
+        EXPECT_EQ(stream.calls[i].name, batch->calls[i].name) << text_case.id;
+        EXPECT_EQ(stream.calls[i].arguments, batch->calls[i].arguments) << text_case.id;
+        EXPECT_TRUE(stream.calls[i].complete) << text_case.id;
+      }
+      std::string before;
+      for (const Event& event : events) {
+        if (event.kind == EventKind::call_start) break;
+        if (event.kind == EventKind::text) before += event.text;
+      }
+      EXPECT_EQ(trimmed(before), trimmed(batch->content)) << text_case.id;
+      ++compared;
+    }
+  }
+  EXPECT_GT(compared, 300);
+}
 
 TEST(ParserCases, AreFound) {
   EXPECT_GT(text_cases().size(), 500U);

@@ -54,8 +54,13 @@ std::string content_of(const TextCase& text_case, std::string_view text, std::si
 
 TEST(ParserMarkup, NeverReachesTheContentWhereverTheOutputIsCutOff) {
   for (const TextCase& text_case : text_cases()) {
-    const std::vector<std::string> markup = markup_of(text_case.stream.options.tool_parser);
+    std::vector<std::string> markup = markup_of(text_case.stream.options.tool_parser);
     if (markup.empty()) continue;
+    if (const auto* thoughts =
+            parsers::detail::find_reasoning_family(text_case.stream.options.reasoning_parser)) {
+      markup.insert(markup.end(), thoughts->spec.openers.begin(), thoughts->spec.openers.end());
+      markup.insert(markup.end(), thoughts->spec.closers.begin(), thoughts->spec.closers.end());
+    }
     const std::string_view text = text_case.stream.text;
     const std::size_t step = text.size() > 2000 ? 37 : 1;
     for (std::size_t cut = 0; cut <= text.size(); cut += step) {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <dynamo/base/hash.h>
 #include <dynamo/llm/model_card.h>
+#include <dynamo/tokenizer/tokenizer.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -146,6 +148,26 @@ TEST(ModelCard, MissingAndBrokenFilesAreNamed) {
   EXPECT_FALSE(load_model_card(folder.path() / "model.bin"));
   EXPECT_FALSE(
       load_model_card(folder.path(), {.name = "m", .chat_template = folder.path() / "none.jinja"}));
+}
+
+TEST(ModelCard, AGgufFileTellsEverything) {
+  const char* set = std::getenv("DYNAMO_CACHE_DIR");
+  const char* home = std::getenv("HOME");
+  const fs::path cache =
+      set != nullptr ? fs::path(set) : fs::path(home != nullptr ? home : "") / ".cache/dynamo-cpp";
+  const fs::path file = cache / "models/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf";
+  if (!fs::exists(file)) GTEST_SKIP() << file << " is not here; ./x deps fetches it";
+  const auto loaded_card = load_model_card(file);
+  ASSERT_TRUE(loaded_card) << loaded_card.error().describe();
+  const ModelCard& card = **loaded_card;
+  EXPECT_EQ(card.model_type, "llama");
+  EXPECT_EQ(card.context_length(), 8192U);
+  EXPECT_EQ(card.eos_token_ids, (std::vector<TokenId>{2})) << "<|im_end|>";
+  EXPECT_EQ(card.tokenizer->id_of("<|im_end|>"), 2U);
+  EXPECT_NE(card.formatter, nullptr) << card.chat_disabled_reason;
+  EXPECT_FALSE(card.name.empty());
+  EXPECT_EQ(card.mdc_sum.size(), 64U);
+  EXPECT_EQ(load_model_card(file, {.name = "smol"}).value()->name, "smol");
 }
 
 TEST(ModelCard, SlugsKeepOnlyWhatKeysMayHave) {

@@ -128,7 +128,13 @@ Result<void> render_and_encode(const openai::ChatRequest& request, const ModelCa
   chat.response_format = pointer(request.response_format_json);
   chat.reasoning_effort = effort ? &*effort : nullptr;
   chat.template_args = prompt.template_args ? &*prompt.template_args : nullptr;
-  DYN_TRY(RenderedPrompt rendered, card.formatter->render(chat));
+  auto rendering = card.formatter->render(chat);
+  if (!rendering) {
+    Error error = std::move(rendering).error();
+    if (error.param().empty()) error = std::move(error).with_param("messages");
+    return fail(std::move(error));
+  }
+  RenderedPrompt rendered = *std::move(rendering);
 
   std::vector<TokenId>& ids = prompt.request.token_ids;
   if (!rendered.is_segmented()) {

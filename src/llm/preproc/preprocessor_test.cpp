@@ -168,6 +168,7 @@ TEST(Preprocessor, TheTemplatesOwnMessageIsTheClients) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code(), Errc::invalid_argument);
   EXPECT_EQ(refused.error().message(), "Conversation roles must alternate");
+  EXPECT_EQ(refused.error().param(), "messages");
 }
 
 TEST(Preprocessor, AModelWithoutTemplateSaysWhyItCannotChat) {

@@ -22,7 +22,7 @@ struct WorkerKey {
 
 }  // namespace dynamo::kv_router
 
-/// @cond  (Doxygen 1.9 does not know where to put it)
+/// @cond
 template <>
 struct std::hash<dynamo::kv_router::WorkerKey> {
   std::size_t operator()(const dynamo::kv_router::WorkerKey& key) const noexcept {

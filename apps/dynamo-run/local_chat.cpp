@@ -96,7 +96,9 @@ Result<ChatAnswer> LocalChat::ask(const Json& request,
                                   runtime::ContextPtr context) {
   DYN_TRY(const openai::ChatRequest chat, openai::chat_request_from_json(request));
   DYN_CHECK(openai::validate(chat));
-  DYN_TRY(auto prompt, llm::Preprocessor(card_).preprocess(chat));
+  const llm::Preprocessor::Options options{.add_last_user_tokens =
+                                               engine_->info().wants_last_user_tokens};
+  DYN_TRY(auto prompt, llm::Preprocessor(card_, options).preprocess(chat));
   llm::ResponseContext response;
   response.request_id = context->id();
   response.received_at = std::chrono::system_clock::now();

@@ -71,7 +71,9 @@ Result<void> ModelManager::add(ModelCardPtr card, std::shared_ptr<TokenEngine> e
   model->ready = options.ready;
   model->engine_info = engine->info();
   model->preprocessor = std::make_shared<Preprocessor>(
-      card, Preprocessor::Options{.apply_generation_defaults = options.apply_generation_defaults});
+      card,
+      Preprocessor::Options{.apply_generation_defaults = options.apply_generation_defaults,
+                            .add_last_user_tokens = model->engine_info.wants_last_user_tokens});
   model->engine = std::move(engine);
   model->card = std::move(card);
 

@@ -164,6 +164,41 @@ Result<void> encode_plain(const ModelCard& card, const std::string& text,
   return {};
 }
 
+// The text of the last user message, its text parts joined; empty when there is none.
+std::string last_user_text(const Json& messages) {
+  const Json::Array* list = messages.if_array();
+  if (list == nullptr) return {};
+  const auto said_by_user = [](const Json& message) {
+    const Json* role = message.find("role");
+    return role != nullptr && role->is_string() && *role->if_string() == "user";
+  };
+  const auto last = std::find_if(list->rbegin(), list->rend(), said_by_user);
+  const Json* content = last == list->rend() ? nullptr : last->find("content");
+  if (content == nullptr) return {};
+  if (const std::string* text = content->if_string()) return *text;
+  std::string joined;
+  if (const Json::Array* parts = content->if_array()) {
+    for (const Json& part : *parts) {
+      if (const Json* text = part.find("text"); text != nullptr && text->is_string()) {
+        joined += *text->if_string();
+      }
+    }
+  }
+  return joined;
+}
+
+Result<void> add_last_user_tokens(const Json& messages, const ModelCard& card,
+                                  PreprocessedRequest& request) {
+  DYN_TRY(const std::vector<TokenId> ids,
+          card.tokenizer->encode(last_user_text(messages), {.allow_special = false}));
+  Json::Array list;
+  list.reserve(ids.size());
+  for (const TokenId id : ids) list.emplace_back(id);
+  if (!request.extra_args) request.extra_args = Json::object();
+  (*request.extra_args)["last_user_token_ids"] = Json(std::move(list));
+  return {};
+}
+
 // Bytes of all strings in a JSON tree, roughly.
 std::size_t text_bytes(const Json& json) noexcept {
   if (const std::string* text = json.if_string()) return text->size();
@@ -208,6 +243,9 @@ Result<Preprocessed> Preprocessor::preprocess(const openai::ChatRequest& request
   } else {
     DYN_CHECK(render_and_encode(request, card, prompt));
     detail::gather_media(request.messages, prompt.formatted_prompt, mapped);
+  }
+  if (options_.add_last_user_tokens) {
+    DYN_CHECK(add_last_user_tokens(request.messages, card, mapped));
   }
   prompt.prompt_tokens = static_cast<std::uint32_t>(mapped.token_ids.size());
   DYN_CHECK(check_context(card, mapped.token_ids.size(), "messages", "messages"));

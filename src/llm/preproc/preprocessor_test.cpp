@@ -76,6 +76,18 @@ TEST(Preprocessor, TextBecomesTokensWithoutNul) {
   EXPECT_EQ(prompt.prompt_tokens, 9U);
 }
 
+TEST(Preprocessor, TheLastUserMessageIsAddedForEnginesThatAskForIt) {
+  const auto request = openai::parse_chat_request(
+      R"({"model":"m","messages":[{"role":"user","content":"first"},)"
+      R"({"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]},)"
+      R"({"role":"assistant","content":"c"}]})");
+  ASSERT_TRUE(request);
+  const auto asked = Preprocessor(card(), {.add_last_user_tokens = true}).preprocess(*request);
+  ASSERT_TRUE(asked);
+  EXPECT_EQ(*asked->request.extra_args, *parse_json(R"({"last_user_token_ids":[97,98]})"));
+  EXPECT_FALSE(preprocess(*request).request.extra_args);
+}
+
 TEST(Preprocessor, TheModelsEndTokensAreHiddenStops) {
   const Preprocessed prompt =
       preprocess(chat(R"("stop":["x"],"stop_token_ids":[5],"max_tokens":3)"));

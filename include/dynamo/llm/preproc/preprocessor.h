@@ -43,6 +43,8 @@ class Preprocessor {
     /// Fill sampling parameters that the request leaves open from generation_config.json. For
     /// in-process engines; workers apply their own.
     bool apply_generation_defaults = false;
+    /// Add extra_args.last_user_token_ids, for engines whose info() asks for them.
+    bool add_last_user_tokens = false;
   };
   explicit Preprocessor(ModelCardPtr card) : Preprocessor(std::move(card), Options{}) {}
   Preprocessor(ModelCardPtr card, Options options);

@@ -16,6 +16,7 @@ import pytest
 DYNAMO_RUN = os.environ.get("DYNAMO_RUN", "")
 CACHE = pathlib.Path(os.environ.get("DYNAMO_CACHE_DIR", os.path.expanduser("~/.cache/dynamo-cpp")))
 SMOLLM2 = CACHE / "models" / "smollm2" / "SmolLM2-135M-Instruct.Q4_1.gguf"
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 QWEN3 = CACHE / "tokenizers" / "qwen3"
 
 
@@ -147,5 +148,6 @@ def slow_echo():
 def smollm2(tmp_path_factory):
     settings = tmp_path_factory.mktemp("engine") / "engine.json"
     settings.write_text(json.dumps({"n_threads": 1, "n_threads_batch": 1, "n_ctx": 4096}))
-    with serving("out=llama", SMOLLM2, "--model-name", "smollm2", "--extra-engine-args", settings) as server:
+    with serving("out=llama", SMOLLM2, "--model-name", "smollm2", "--extra-engine-args", settings,
+                 "--custom-jinja-template", ROOT / "examples" / "chatml.jinja") as server:
         yield server

@@ -23,7 +23,7 @@ def first_token_seconds(server, content):
             if chunk["choices"] and chunk["choices"][0]["delta"].get("content"):
                 first = first or time.perf_counter() - started
                 text += chunk["choices"][0]["delta"]["content"]
-            usage = chunk["usage"] or usage
+            usage = chunk.get("usage") or usage
     connection.close()
     return first, text, usage
 

@@ -29,7 +29,7 @@ def test_a_stream_is_framed_as_server_sent_events(echo):
     lines = events(text)
     assert all(e.startswith("data: ") for e in lines) and lines[-1] == "data: [DONE]"
     chunks = [json.loads(e[6:]) for e in lines[:-1]]
-    assert {"id", "choices", "created", "model", "object", "usage", "service_tier", "system_fingerprint"} <= set(chunks[0])
+    assert set(chunks[0]) == {"id", "choices", "created", "model", "object"}  # as recorded from the reference
     assert chunks[0]["choices"][0]["delta"]["role"] == "assistant"
     assert "".join(c["choices"][0]["delta"].get("content", "") for c in chunks) == "hello there"
 

@@ -10,7 +10,7 @@ import urllib.request
 
 import build
 import deps
-from context import CACHE, Failure, environment, say
+from context import CACHE, ROOT, environment, say
 
 HOST, PORT = "127.0.0.1", 8000
 MODEL_FILE = CACHE / "models" / "smollm2" / "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -49,6 +49,10 @@ def run(arguments, preset="release", features=(), locked=False):
     if arguments:
         os.execve(binary, [binary, *arguments], environment())
     command = [binary, "in=http", "out=llama", str(MODEL_FILE), "--model-name", MODEL_NAME,
+               # The model's own template adds a line about itself that this 4-bit version answers in French; and without
+               # a temperature of its own it rambles at OpenAI's default of 1: its authors recommend 0.2.
+               "--custom-jinja-template", str(ROOT / "examples" / "chatml.jinja"),
+               "--request-template", str(ROOT / "examples" / "smollm2_request.json"),
                "--http-host", HOST, "--http-port", str(PORT)]
     say("+ " + " ".join(command))
     process = subprocess.Popen(command, env=environment())

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <dynamo/base/error.h>
+#include <dynamo/llm/protocols/engine_output.h>
+#include <dynamo/llm/protocols/preprocessed_request.h>
+#include <dynamo/runtime/context.h>
+
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -8,10 +13,6 @@
 #include <vector>
 
 #include <boost/asio/awaitable.hpp>
-#include <dynamo/base/error.h>
-#include <dynamo/llm/protocols/engine_output.h>
-#include <dynamo/llm/protocols/preprocessed_request.h>
-#include <dynamo/runtime/context.h>
 
 namespace dynamo::llm {
 
@@ -55,6 +56,8 @@ class TokenEngine {
     /// preprocessor adds extra_args {"last_user_token_ids": [...]}, the last user message's text
     /// (text parts joined) encoded without special tokens. Chat only; other prompts have none.
     bool wants_last_user_tokens = false;
+    /// The engine can score the tokens of the prompt (OutputOptions::prompt_logprobs).
+    bool gives_prompt_logprobs = false;
   };
   virtual Info info() const = 0;
 };

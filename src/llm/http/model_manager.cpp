@@ -71,9 +71,10 @@ Result<void> ModelManager::add(ModelCardPtr card, std::shared_ptr<TokenEngine> e
   model->ready = options.ready;
   model->engine_info = engine->info();
   model->preprocessor = std::make_shared<Preprocessor>(
-      card,
-      Preprocessor::Options{.apply_generation_defaults = options.apply_generation_defaults,
-                            .add_last_user_tokens = model->engine_info.wants_last_user_tokens});
+      card, Preprocessor::Options{
+                .apply_generation_defaults = options.apply_generation_defaults,
+                .add_last_user_tokens = model->engine_info.wants_last_user_tokens,
+                .echo_asks_for_prompt_logprobs = model->engine_info.gives_prompt_logprobs});
   model->engine = std::move(engine);
   model->card = std::move(card);
 

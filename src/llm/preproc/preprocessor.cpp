@@ -264,7 +264,8 @@ Result<Preprocessed> Preprocessor::preprocess(const openai::CompletionRequest& r
   }
   mapped.sampling_options.best_of = request.best_of;
   if (request.logprobs) mapped.output_options.logprobs = *request.logprobs;
-  if (request.echo.value_or(false) && !mapped.output_options.prompt_logprobs) {
+  if (options_.echo_asks_for_prompt_logprobs && request.echo.value_or(false) &&
+      !mapped.output_options.prompt_logprobs) {
     mapped.output_options.prompt_logprobs = 1;
   }
 

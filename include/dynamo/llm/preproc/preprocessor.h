@@ -45,6 +45,9 @@ class Preprocessor {
     bool apply_generation_defaults = false;
     /// Add extra_args.last_user_token_ids, for engines whose info() asks for them.
     bool add_last_user_tokens = false;
+    /// A completion with `echo` also asks the engine for the prompt's log-probabilities, as the
+    /// reference does; off for engines that have none.
+    bool echo_asks_for_prompt_logprobs = true;
   };
   explicit Preprocessor(ModelCardPtr card) : Preprocessor(std::move(card), Options{}) {}
   Preprocessor(ModelCardPtr card, Options options);

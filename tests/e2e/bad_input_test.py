@@ -47,7 +47,7 @@ FIELDS = [  # what is sent, status, param, a word of the message
     ({**OK, "frequency_penalty": 3}, 400, "frequency_penalty", "between -2 and 2"),
     ({**OK, "repetition_penalty": 0}, 400, "repetition_penalty", "epetition"),
     ({**OK, "logit_bias": {"5": 101}}, 400, "logit_bias.5", "100"),
-    ({**OK, "logit_bias": {"x": 1}}, 400, "logit_bias.x", "logit_bias"),
+    ({**OK, "logit_bias": {"x": 1}}, 400, "logit_bias.x", "token ids"),
     ({**OK, "logit_bias": [1]}, 400, "logit_bias", "logit_bias"),
     ({**OK, "logprobs": True, "top_logprobs": 21}, 400, "top_logprobs", "between 0 and 20"),
     ({**OK, "stop": ["x"] * 33}, 400, "stop", "32"),

@@ -6,7 +6,7 @@ import subprocess
 import urllib.request
 import uuid
 
-from conftest import QWEN3, serving
+from conftest import QWEN3, serving, wait_for
 
 ASK = {"model": "qwen3", "messages": [{"role": "user", "content": "one two three"}], "max_tokens": 64}
 
@@ -88,10 +88,11 @@ def test_metrics_count_every_request_once(echo):
     before = echo.metric("dynamo_frontend_requests_total", **labels)
     for _ in range(3):
         echo.post("/v1/chat/completions", ASK)
-    assert echo.metric("dynamo_frontend_requests_total", **labels) == before + 3
+    # A request is counted when its connection is done with it, a moment after the client has its answer.
+    wait_for(lambda: echo.metric("dynamo_frontend_requests_total", **labels) == before + 3, 2, "counting")
     echo.post("/v1/chat/completions", {**ASK, "model": "nobody"})
-    assert echo.metric("dynamo_frontend_requests_total", model="unknown_model", status="error", error_type="not_found") >= 1
-    assert echo.metric("dynamo_frontend_inflight_requests", model="qwen3") == 0
+    wait_for(lambda: echo.metric("dynamo_frontend_requests_total", model="unknown_model", status="error", error_type="not_found") >= 1)
+    wait_for(lambda: echo.metric("dynamo_frontend_inflight_requests", model="qwen3") == 0)
     assert echo.metric("dynamo_frontend_time_to_first_token_seconds_count", model="qwen3") >= 3
 
 

@@ -52,7 +52,8 @@ constexpr Kind kKinds[] = {
     {"parsers", "any case file of the parsers folder", run_parsers},
     {"template", "renders.json (templates.json, inputs.json and templates/ beside it)",
      run_templates},
-    {"tokenizer", "vectors/*.json or the folder (texts.json and synthetic/ beside it)", run_tokenizers},
+    {"tokenizer", "vectors/*.json or the folder (texts.json and synthetic/ beside it)",
+     run_tokenizers},
 };
 
 int usage() {

@@ -89,6 +89,7 @@ std::string base58(std::uint64_t value);
 
 }  // namespace dynamo::tokens
 
+/// @cond
 template <>
 struct std::hash<dynamo::tokens::PositionalLineageHash> {
   std::size_t operator()(const dynamo::tokens::PositionalLineageHash& hash) const noexcept {
@@ -102,3 +103,4 @@ struct std::hash<dynamo::tokens::PositionalSequenceHash> {
            static_cast<std::size_t>(hash.position());
   }
 };
+/// @endcond

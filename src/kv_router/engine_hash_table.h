@@ -24,8 +24,10 @@ struct BlockRef {
 /// A cell holds 28 bits of the mixed hash, the node's id and the position; the hash itself stands
 /// in the node and is compared there. One hash may have several entries (workers that use it for
 /// different blocks). Open addressing in many small tables which grow alone by a quarter, so the
-/// load stays near 3/4 and no growth is ever a long pause; a cell's home follows from its own bits,
-/// so neither growth nor erasure visits a node. Confined to the writer's thread.
+/// load stays near 3/4 and no growth is ever a long pause. A cell's home follows from its own bits
+/// and rises with them, so cells stand in order: a search ends at the first larger one, growth is
+/// one pass over memory, and neither growth nor erasure visits a node. Confined to the writer's
+/// thread.
 class EngineHashTable {
  public:
   explicit EngineHashTable(CountedHeap& heap) noexcept : heap_(heap) {}
@@ -50,10 +52,10 @@ class EngineHashTable {
   BlockRef find(std::uint64_t mixed, Accept&& accept) const {
     const Subtable& table = tables_[table_of(mixed)];
     if (table.size == 0) return {};
-    const std::uint64_t tag = tag_of(mixed);
-    for (std::uint32_t i = home(tag, table.capacity); table.cells[i] != 0;
-         i = next(i, table.capacity)) {
-      if (table.cells[i] >> kTagShift != tag) continue;
+    const std::uint64_t first = tag_of(mixed) << kTagShift;
+    for (std::uint32_t i = seek(table, first + 1);
+         table.cells[i] >> kTagShift == first >> kTagShift; ++i) {
+      if (table.cells[i] == 0) break;
       if (const BlockRef ref = unpack(table.cells[i]); accept(ref)) return ref;
     }
     return {};
@@ -75,6 +77,8 @@ class EngineHashTable {
   static constexpr unsigned kTagBits = 28;
   static constexpr unsigned kTagShift = 64 - kTagBits;
   static constexpr std::uint32_t kCapacityMin = 8;
+  /// Cells behind the last home, for what is pushed past it; the very last one stays empty.
+  static constexpr std::uint32_t kOverflow = 16;
 
   static std::size_t table_of(std::uint64_t mixed) noexcept { return mixed >> (64 - kTableBits); }
   static std::uint64_t tag_of(std::uint64_t mixed) noexcept {
@@ -83,9 +87,6 @@ class EngineHashTable {
   static std::uint32_t home(std::uint64_t tag, std::uint32_t capacity) noexcept {
     return static_cast<std::uint32_t>((tag * capacity) >> kTagBits);
   }
-  static std::uint32_t next(std::uint32_t i, std::uint32_t capacity) noexcept {
-    return i + 1 == capacity ? 0 : i + 1;
-  }
   static std::uint64_t pack(std::uint64_t tag, BlockRef ref) noexcept {
     return tag << kTagShift | std::uint64_t{ref.node} << 8 | ref.position;
   }
@@ -93,8 +94,15 @@ class EngineHashTable {
     return {static_cast<std::uint32_t>(cell >> 8) & 0x0fffffff,
             static_cast<std::uint32_t>(cell & 0xff)};
   }
+  /// The first cell that is empty or not below `cell` (not 0).
+  static std::uint32_t seek(const Subtable& table, std::uint64_t cell) noexcept {
+    std::uint32_t at = home(cell >> kTagShift, table.capacity);
+    while (table.cells[at] - 1 < cell - 1) ++at;  // an empty cell is larger than all
+    return at;
+  }
   static std::uint32_t find_cell(const Subtable& table, std::uint64_t cell) noexcept;
   void resize(Subtable& table, std::uint32_t capacity);
+  static bool fill(std::uint64_t* cells, std::uint32_t capacity, const Subtable& from) noexcept;
 
   CountedHeap& heap_;
   std::size_t size_ = 0;

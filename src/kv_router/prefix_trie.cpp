@@ -13,6 +13,7 @@ namespace {
 constexpr std::size_t kBlockBytesMost = 64;
 constexpr std::size_t kStoreBytesMost = 4096;
 constexpr std::size_t kSweepNodes = 32;
+constexpr std::size_t kPrefetchBlocks = 256;
 constexpr std::uint64_t kEventsPerTick = 256;
 constexpr std::uint32_t kEvictionSamples = 32;
 
@@ -51,8 +52,8 @@ ApplyStatus PrefixTrie::store(WorkerKey worker, const KvStored& stored) {
     locals_[i] = stored.blocks[i].tokens_hash;
     names_[i] = stored.blocks[i].block_hash;
     mixed_[i] = EngineHashTable::mix(names_[i]);
-    table_.prefetch(mixed_[i]);
   }
+  for (std::size_t i = 0; i < std::min(count, kPrefetchBlocks); ++i) table_.prefetch(mixed_[i]);
   if (repeats_a_name(stored)) return ApplyStatus::malformed;
   const auto known = slot_of(worker);
   if (stored.parent_hash && !known) return ApplyStatus::parent_not_found;

@@ -80,7 +80,8 @@ void TrieReader::descend(const LocalHash* query, std::uint32_t count, bool early
       first = false;
       single_ = true;
       slot_ = slot;
-      reach = holders.blocks();
+      // One candidate is left: one block is bound enough for a caller in a hurry.
+      reach = early_exit ? 1 : holders.blocks();
       matched = matching(node->locals(), query + depth, std::min(reach, count - depth));
     } else {
       const HolderSet& set = *holders.set();

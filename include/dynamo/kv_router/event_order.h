@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <dynamo/base/clock.h>
+#include <dynamo/kv_router/event.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <variant>
+#include <vector>
+
+/// Puts the events of many workers in order, notices what is missing and says what to ask for.
+/// Source: spec kv-router 2.3 and 2.9; lib/kv-router and lib/llm/src/kv_router (v1.5).
+namespace dynamo::kv_router {
+
+/// One run of a publisher: a restart gets another id, and its event ids begin anew.
+enum class PublisherId : std::uint64_t {};
+/// Names a request for recovery, so that late answers to former ones are not taken for its answer.
+enum class RecoveryId : std::uint64_t {};
+
+/// How far what the index says of a (worker, rank) can be trusted.
+enum class Freshness : std::uint8_t {
+  unknown,     ///< nothing heard yet
+  fresh,       ///< every event so far is in the index
+  recovering,  ///< events are missing and have been asked for; the index may say too much or little
+  degraded,    ///< events are missing for good
+};
+
+/// Put the event into the index.
+struct ApplyEvent {
+  RouterEvent event;
+};
+/// Forget everything of the worker: a dump follows, or a new publisher begins.
+struct ResetWorker {
+  WorkerKey worker;
+};
+/// Ask the worker's publisher for events from `from` on, or (none) for a dump of everything; answer
+/// with recovered_events(), recovered_dump() or recovery_failed().
+struct RequestRecovery {
+  WorkerKey worker;
+  PublisherId publisher{};
+  RecoveryId id{};
+  std::optional<std::uint64_t> from;
+};
+using OrderAction = std::variant<ApplyEvent, ResetWorker, RequestRecovery>;
+
+struct EventOrderOptions {
+  std::size_t held_back_events_max =
+      1024;                         ///< per (worker, rank) while it recovers; oldest dropped
+  std::size_t recoveries_max = 16;  ///< at the same time; the others wait
+  std::uint32_t attempts_max = 8;
+  std::chrono::milliseconds attempt_timeout{30'000};
+  std::chrono::milliseconds retry_delay{200};  ///< doubles with each attempt
+};
+
+struct EventOrderStats {
+  std::uint64_t applied = 0;
+  std::uint64_t stale = 0;  ///< at or before the cursor: duplicates and late comers
+  std::uint64_t gaps = 0;
+  std::uint64_t dropped = 0;  ///< held back and then pushed out
+  std::uint64_t recoveries_failed = 0;
+};
+
+/// The state machine. It does nothing itself: each call adds to `actions` what the caller is to do,
+/// in this order. Until a gap is closed, events after it are held back and the index keeps what the
+/// events so far justify; it is not blanked.
+///
+/// A value without I/O, confined to one thread. Time comes in as an argument.
+class EventOrder {
+ public:
+  using Actions = std::vector<OrderAction>;
+
+  explicit EventOrder(EventOrderOptions options = {});
+  ~EventOrder();
+  EventOrder(const EventOrder&) = delete;
+  EventOrder& operator=(const EventOrder&) = delete;
+
+  /// A publisher was discovered. One that can be asked is asked for a dump at once; of any other
+  /// the first event id is taken as it comes, and a gap degrades it. A new publisher of a known
+  /// (worker, rank) begins a new stream.
+  void add_source(WorkerKey worker, PublisherId publisher, bool can_be_asked, base::SteadyTime now,
+                  Actions& actions);
+  /// The (worker, rank) is gone.
+  void remove_source(WorkerKey worker, Actions& actions);
+  /// Events of unknown (worker, rank)s begin a source that cannot be asked; those of a former
+  /// publisher are stale.
+  void on_event(PublisherId publisher, RouterEvent event, base::SteadyTime now, Actions& actions);
+
+  /// Answers. `last_event_id` is the newest id that the answer includes.
+  void recovered_events(WorkerKey worker, RecoveryId id, std::vector<RouterEvent> events,
+                        std::uint64_t last_event_id, base::SteadyTime now, Actions& actions);
+  void recovered_dump(WorkerKey worker, RecoveryId id, std::vector<RouterEvent> events,
+                      std::uint64_t last_event_id, base::SteadyTime now, Actions& actions);
+  void recovery_failed(WorkerKey worker, RecoveryId id, base::SteadyTime now, Actions& actions);
+  /// Times out and retries; call it when next_deadline() has come.
+  void on_time(base::SteadyTime now, Actions& actions);
+  std::optional<base::SteadyTime> next_deadline() const;
+
+  Freshness freshness(WorkerKey worker) const;
+  /// The last event id in the index.
+  std::optional<std::uint64_t> cursor(WorkerKey worker) const;
+  const EventOrderStats& stats() const noexcept { return stats_; }
+
+ private:
+  struct Source;
+  Source* find(WorkerKey worker, RecoveryId id);
+  void accept(Source& source, RouterEvent event, Actions& actions);
+  void recover(Source& source, base::SteadyTime now, Actions& actions);
+  void ask(Source& source, base::SteadyTime now, Actions& actions);
+  void drain(Source& source, base::SteadyTime now, Actions& actions);
+  void finish(Source& source, std::uint64_t last_event_id, base::SteadyTime now, Actions& actions);
+  void end_recovery(Source& source);
+  void start_waiting(base::SteadyTime now, Actions& actions);
+  void retry(Source& source, base::SteadyTime now, Actions& actions);
+
+  EventOrderOptions options_;
+  std::map<WorkerKey, std::unique_ptr<Source>> sources_;
+  std::vector<WorkerKey> waiting_;  // for a place among recoveries_max, first come first
+  std::size_t recoveries_ = 0;
+  std::uint64_t next_id_ = 1;
+  EventOrderStats stats_;
+};
+
+}  // namespace dynamo::kv_router

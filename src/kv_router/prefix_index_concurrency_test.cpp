@@ -86,7 +86,7 @@ TEST(PrefixIndexConcurrency, ReadersNeverReportMoreThanWasHeld) {
     while (i < kDepth && local(a, i) == local(b, i)) ++i;
     return i;
   };
-  for (int step = 0; step < 6000; ++step) {
+  for (int step = 0; step < 2500; ++step) {
     const std::uint64_t w = rng.below(kWorkers);
     const std::uint64_t path = rng.below(kPaths);
     truth[w].version.fetch_add(1, std::memory_order_acq_rel);

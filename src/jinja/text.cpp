@@ -237,6 +237,9 @@ void append_repr(std::string& out, const Value& value, int depth) {
       }
       out.push_back('>');
       break;
+    case Tag::self:
+      out += "<TemplateReference None>";
+      break;
     // Python prints an address here, which nobody can rely on.
     case Tag::iterator:
       out += "<generator object>";
@@ -250,7 +253,6 @@ void append_repr(std::string& out, const Value& value, int depth) {
     case Tag::cycler:
     case Tag::joiner:
     case Tag::block:
-    case Tag::self:
       out += "<" + std::string(type_name(value)) + " object>";
       break;
   }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "jinja/json_text.h"
 
+#include <dynamo/jinja/python_json.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -72,7 +74,6 @@ class Writer {
     }
   }
 
- private:
   void write(const Json& v, int depth) {
     switch (v.kind()) {
       case Json::Kind::null:
@@ -103,6 +104,7 @@ class Writer {
     }
   }
 
+ private:
   template <class Int>
   void write_int(Int value) {
     std::array<char, 24> buffer;
@@ -288,6 +290,10 @@ void append_json(std::string& out, const Value& value, const JsonStyle& style) {
   Writer(out, style).write(value, 0);
 }
 
+void append_json(std::string& out, const Json& value, const JsonStyle& style) {
+  Writer(out, style).write(value, 0);
+}
+
 /// tojson(value, ensure_ascii=False, indent=None, separators=None, sort_keys=False)
 Value tojson_filter(Interpreter& in, const Value* args) {
   JsonStyle style;
@@ -320,3 +326,17 @@ Value tojson_filter(Interpreter& in, const Value* args) {
 }
 
 }  // namespace dynamo::jinja::detail
+
+namespace dynamo::jinja {
+
+void append_python_json(std::string& out, const Json& value, const PythonJsonStyle& style) {
+  detail::JsonStyle json;
+  json.sort_keys = style.sort_keys;
+  if (style.compact) {
+    json.item_separator = ",";
+    json.key_separator = ":";
+  }
+  detail::append_json(out, value, json);
+}
+
+}  // namespace dynamo::jinja

@@ -21,6 +21,7 @@ struct JsonStyle {
 /// Appends the value as Python's json.dumps does. Throws a Failure of kind type for values that
 /// JSON has no form for, of kind limit when nested over 200 deep.
 void append_json(std::string& out, const Value& value, const JsonStyle& style);
+void append_json(std::string& out, const Json& value, const JsonStyle& style);
 
 /// The filter `tojson`.
 Value tojson_filter(Interpreter& in, const Value* args);

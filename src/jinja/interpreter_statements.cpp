@@ -58,8 +58,7 @@ Interpreter::Interpreter(const Template::Compiled& code, const Context& context,
       recursion_left_(options.budget.recursion) {}
 
 void Interpreter::run() {
-  const char here = 0;
-  stack_base_ = &here;
+  stack_base_ = static_cast<const char*>(__builtin_frame_address(0));
   names_ = arena_.array<Value>(code_.names.size());
   for (std::size_t id = 0; id < code_.names.size(); ++id) {
     const std::string_view name = code_.names[id];
@@ -99,8 +98,9 @@ void Interpreter::fail_output() const {
 }
 
 void Interpreter::check_stack() {
-  const char here = 0;
-  const auto used = stack_base_ > &here ? stack_base_ - &here : &here - stack_base_;
+  // The frame's own address: that of a variable may lie elsewhere under AddressSanitizer.
+  const char* here = static_cast<const char*>(__builtin_frame_address(0));
+  const auto used = stack_base_ > here ? stack_base_ - here : here - stack_base_;
   if (static_cast<std::size_t>(used) > kStackBytes) fail_limit("the render recurses too deeply");
 }
 

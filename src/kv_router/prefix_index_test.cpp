@@ -324,7 +324,7 @@ TEST(PrefixIndex, ChurnEndsAtTheMemoryItBeganWith) {
   }
   index.settle();
   EXPECT_EQ(index.stats().distinct_blocks, 48000u);
-  EXPECT_LT(index.stats().memory_bytes, before + before / 5);
+  EXPECT_LT(index.stats().memory_bytes, before + before / 4);
 }
 
 }  // namespace

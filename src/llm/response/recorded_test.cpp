@@ -81,7 +81,9 @@ std::optional<Exchange> read_exchange(const Json& one) {
   if (body) {
     const std::string id = recorded::text_at(*body, "/id");
     exchange.request_id = id.substr(std::min(id.size(), id.find('-') + 1));
-    exchange.created = static_cast<std::uint32_t>(body->find("created")->as_uint64().value_or(0));
+    const Json* created = body->find("created");  // an error body has none
+    if (created != nullptr)
+      exchange.created = static_cast<std::uint32_t>(created->as_uint64().value_or(0));
   }
   if (sent->if_array()->size() != streams->if_array()->size()) return std::nullopt;
   for (std::size_t i = 0; i < sent->if_array()->size(); ++i) {

@@ -192,18 +192,26 @@ class SchemaConverter {
 
   static std::string_view implied_type(const JsonObject& members) {
     struct Hint {
+      std::string_view keyword;
       std::string_view type;
-      std::initializer_list<std::string_view> keywords;
     };
-    static const std::array kHints{
-        Hint{"object", {"properties", "required", "additionalProperties"}},
-        Hint{"array", {"items", "prefixItems", "minItems", "maxItems"}},
-        Hint{"string", {"pattern", "minLength", "maxLength", "format"}},
-        Hint{"number", {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}}};
+    static constexpr std::array kHints{Hint{"properties", "object"},
+                                       Hint{"required", "object"},
+                                       Hint{"additionalProperties", "object"},
+                                       Hint{"items", "array"},
+                                       Hint{"prefixItems", "array"},
+                                       Hint{"minItems", "array"},
+                                       Hint{"maxItems", "array"},
+                                       Hint{"pattern", "string"},
+                                       Hint{"minLength", "string"},
+                                       Hint{"maxLength", "string"},
+                                       Hint{"format", "string"},
+                                       Hint{"minimum", "number"},
+                                       Hint{"maximum", "number"},
+                                       Hint{"exclusiveMinimum", "number"},
+                                       Hint{"exclusiveMaximum", "number"}};
     for (const Hint& hint : kHints) {
-      for (const std::string_view keyword : hint.keywords) {
-        if (members.contains(keyword)) return hint.type;
-      }
+      if (members.contains(hint.keyword)) return hint.type;
     }
     return {};
   }

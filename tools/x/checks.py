@@ -51,8 +51,8 @@ def changed_files(days=1):
     return sorted(name for name in names if (ROOT / name).exists())
 
 
-def lint(files=(), everything=False, budget_s=480):
-    """clang-tidy 19; ends at its budget and says what it left out."""
+def lint(files=(), everything=False, budget_s=480, report_only=False):
+    """clang-tidy 19; ends at its budget and says what it left out. Findings fail it unless they are only reported."""
     build.configure("dev")
     database = build.folder("dev") / "compile_commands.json"
     known = database.read_text() if database.exists() else ""
@@ -90,5 +90,5 @@ def lint(files=(), everything=False, budget_s=480):
     for name in skipped:
         print(f"not looked at (budget): {name}")
     say(f"clang-tidy: {len(wanted) - len(skipped)} files looked at, {len(failed)} with findings, {len(skipped)} left out")
-    if failed:
+    if failed and not report_only:
         raise Failure("clang-tidy has findings in " + ", ".join(failed))

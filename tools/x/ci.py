@@ -50,7 +50,9 @@ def tsan():
 
 
 def tidy():
-    checks.lint(budget_s=7 * 60)
+    # Reported, not failed on: the tree is too large for the budget, so which files are looked at is chance.
+    # `./x lint FILE…` fails on findings.
+    checks.lint(budget_s=7 * 60, report_only=True)
 
 
 def fuzzing():

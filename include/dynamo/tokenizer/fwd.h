@@ -9,7 +9,6 @@ namespace dynamo::tokenizer {
 using TokenId = std::uint32_t;
 
 class GgufMetadata;
-class PrefixCache;
 class StopMatcher;
 class StreamDecoder;
 class Tokenizer;

@@ -162,8 +162,8 @@ struct Target {
   std::uint32_t count = 0;
 };
 
-/// How a variable gets its value when its scope is entered.
-enum class LoadKind : std::uint8_t { resolve, alias, unset, self, super };
+/// How a variable gets its value when its scope is entered; a parameter has it already.
+enum class LoadKind : std::uint8_t { parameter, resolve, alias, unset, self, super };
 struct Load {
   LoadKind kind;
   std::uint16_t slot;

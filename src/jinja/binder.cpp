@@ -99,7 +99,6 @@ class Binder {
   Scope make_scope(const Symbols& symbols) {
     std::vector<Load> loads;
     for (const auto& [variable, info] : symbols.loads()) {
-      if (info.parameter) continue;
       Load load{};
       load.kind = info.kind;
       load.slot = variable.slot;

@@ -54,9 +54,7 @@ class FactWalker final : public Walker {
         }
         break;
       case ExprKind::constant:
-        if (static_cast<ConstExpr&>(e).value.is_string()) {
-          code_.mentions.push_back(static_cast<ConstExpr&>(e).value.str());
-        }
+        note(static_cast<ConstExpr&>(e).value);
         break;
       case ExprKind::test: {
         const auto& test = static_cast<ApplyExpr&>(e);
@@ -80,6 +78,13 @@ class FactWalker final : public Walker {
   }
 
  private:
+  void note(const Value& constant) {
+    if (constant.is_string()) code_.mentions.push_back(constant.str());
+    if (constant.tag == Tag::list || constant.tag == Tag::tuple) {
+      for (const Value& item : constant.list->span()) note(item);
+    }
+  }
+
   Template::Compiled& code_;
 };
 

@@ -125,6 +125,8 @@ void Interpreter::enter(const Scope& scope, Frame& frame) {
     const Load& load = scope.loads[i];
     Value& slot = frame.slots[load.slot];
     switch (load.kind) {
+      case LoadKind::parameter:
+        break;
       case LoadKind::resolve:
         slot = names_[load.name_id];
         break;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "jinja/bigint.h"
 #include "jinja/builtin.h"
 #include "jinja/failure.h"
 #include "jinja/parser_nesting.h"
@@ -97,6 +98,40 @@ Node* Parser::make(ExprKind kind, std::uint32_t begin_token,
 Expr* Parser::make_const(Value value, std::uint32_t begin_token) {
   auto* node = make<ConstExpr>(ExprKind::constant, begin_token, {});
   node->value = value;
+  return node;
+}
+
+Expr* Parser::make_sequence(ExprKind kind, std::uint32_t begin_token,
+                            const std::vector<Expr*>& items) {
+  const bool constant = std::all_of(items.begin(), items.end(),
+                                    [](const Expr* e) { return e->kind == ExprKind::constant; });
+  if (constant) {
+    // No template can change it, so all renders share one.
+    Value* values = arena_.array<Value>(items.size());
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      values[i] = static_cast<const ConstExpr*>(items[i])->value;
+    }
+    const List* list = arena_.make<List>(values, static_cast<std::uint32_t>(items.size()));
+    return make_const(make_pointer(kind == ExprKind::list ? Tag::list : Tag::tuple, list),
+                      begin_token);
+  }
+  auto* node = make<ManyExpr>(kind, begin_token, {});
+  std::uint16_t below = 0;
+  for (const Expr* item : items) below = std::max(below, item->depth);
+  set_depth(node, below);
+  node->items = copy(items);
+  node->count = static_cast<std::uint32_t>(items.size());
+  return node;
+}
+
+Expr* Parser::make_unary(ExprKind kind, std::uint32_t begin_token, Expr* operand) {
+  if (kind == ExprKind::negate && operand->kind == ExprKind::constant) {
+    const Value& v = static_cast<const ConstExpr*>(operand)->value;
+    if (v.is_integral()) return make_const(int_neg(arena_, v), begin_token);
+    if (v.tag == Tag::real) return make_const(make_real(-v.real), begin_token);
+  }
+  auto* node = make<UnaryExpr>(kind, begin_token, {operand});
+  node->operand = operand;
   return node;
 }
 
@@ -295,9 +330,7 @@ Expr* Parser::parse_unary(bool with_filter) {
     const ExprKind kind =
         next().kind == TokenKind::subtract ? ExprKind::negate : ExprKind::positive;
     Expr* operand = parse_unary(false);
-    auto* node = make<UnaryExpr>(kind, begin, {operand});
-    node->operand = operand;
-    e = node;
+    e = make_unary(kind, begin, operand);
   } else {
     e = parse_primary();
   }
@@ -364,32 +397,20 @@ Expr* Parser::parse_tuple(bool with_conditional, std::string_view end_name, bool
     if (!items.empty()) return items.front();
     if (!in_parentheses) fail("Expected an expression, got " + describe(current()));
   }
-  auto* node = make<ManyExpr>(ExprKind::tuple, begin, {});
-  std::uint16_t below = 0;
-  for (const Expr* item : items) below = std::max(below, item->depth);
-  set_depth(node, below);
-  node->items = copy(items);
-  node->count = static_cast<std::uint32_t>(items.size());
-  return node;
+  return make_sequence(ExprKind::tuple, begin, items);
 }
 
 Expr* Parser::parse_list() {
   const auto begin = static_cast<std::uint32_t>(at_);
   expect(TokenKind::left_bracket);
   std::vector<Expr*> items;
-  std::uint16_t below = 0;
   while (!is(TokenKind::right_bracket)) {
     if (!items.empty()) expect(TokenKind::comma);
     if (is(TokenKind::right_bracket)) break;
     items.push_back(parse_expression());
-    below = std::max(below, items.back()->depth);
   }
   expect(TokenKind::right_bracket);
-  auto* node = make<ManyExpr>(ExprKind::list, begin, {});
-  set_depth(node, below);
-  node->items = copy(items);
-  node->count = static_cast<std::uint32_t>(items.size());
-  return node;
+  return make_sequence(ExprKind::list, begin, items);
 }
 
 Expr* Parser::parse_dict() {
@@ -464,7 +485,6 @@ Expr* Parser::parse_subscript(Expr* e) {
   expect(TokenKind::left_bracket);
   // `a[1, 2]` is a tuple; a slice is only understood alone.
   std::vector<Expr*> items;
-  std::uint16_t below = 0;
   bool any_slice = false;
   SliceExpr slice{};
   while (!is(TokenKind::right_bracket)) {
@@ -473,7 +493,6 @@ Expr* Parser::parse_subscript(Expr* e) {
     Expr* start = is(TokenKind::colon) ? nullptr : parse_expression();
     if (!is(TokenKind::colon)) {
       items.push_back(start);
-      below = std::max(below, start->depth);
       continue;
     }
     if (!items.empty()) fail("slices cannot be combined with other subscripts");
@@ -495,16 +514,7 @@ Expr* Parser::parse_subscript(Expr* e) {
     node->step = slice.step;
     return node;
   }
-  Expr* index = nullptr;
-  if (items.size() == 1) {
-    index = items.front();
-  } else {
-    auto* tuple = make<ManyExpr>(ExprKind::tuple, begin, {});
-    set_depth(tuple, below);
-    tuple->items = copy(items);
-    tuple->count = static_cast<std::uint32_t>(items.size());
-    index = tuple;
-  }
+  Expr* index = items.size() == 1 ? items.front() : make_sequence(ExprKind::tuple, begin, items);
   auto* node = make<ItemExpr>(ExprKind::item, begin, {e, index});
   node->object = e;
   node->index = index;

@@ -98,6 +98,9 @@ class Parser {
     return at;
   }
   Expr* make_const(Value value, std::uint32_t begin_token);
+  /// A list or tuple; a constant when its items are.
+  Expr* make_sequence(ExprKind kind, std::uint32_t begin_token, const std::vector<Expr*>& items);
+  Expr* make_unary(ExprKind kind, std::uint32_t begin_token, Expr* operand);
   Expr* make_binary(ExprKind kind, std::uint32_t begin_token, Expr* left, Expr* right);
   void set_depth(Expr* e, std::uint16_t below);
 

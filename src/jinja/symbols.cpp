@@ -15,73 +15,83 @@ std::uint16_t FunctionLayout::slot_of(int level, std::string_view name) {
   return at->second;
 }
 
-void Symbols::set_load(Variable variable, LoadInfo load) {
-  for (auto& [target, info] : loads_) {
-    if (target == variable) {
-      info = load;
-      return;
-    }
-  }
-  loads_.emplace_back(variable, load);
+Symbols Symbols::branch_of(const Symbols& base) {
+  Symbols branch(base.layout_, base.parent_);
+  branch.base_ = &base;
+  return branch;
 }
 
-Variable Symbols::define(std::string_view name, LoadInfo load) {
+Variable Symbols::define(std::string_view name, const LoadInfo& load) {
   const Variable variable{layout_, layout_->slot_of(level_, name)};
   refs_[name] = variable;
-  set_load(variable, load);
+  loads_[variable] = load;
   return variable;
 }
 
-const Variable* Symbols::find(std::string_view name) const noexcept {
-  for (const Symbols* s = this; s; s = s->parent_) {
+const Variable* Symbols::find_here(std::string_view name) const noexcept {
+  for (const Symbols* s = this; s; s = s->base_) {
     if (const auto at = s->refs_.find(name); at != s->refs_.end()) return &at->second;
   }
   return nullptr;
 }
 
+const Variable* Symbols::find(std::string_view name) const noexcept {
+  for (const Symbols* s = this; s; s = s->parent_) {
+    if (const Variable* variable = s->find_here(name)) return variable;
+  }
+  return nullptr;
+}
+
+bool Symbols::stores_here(std::string_view name) const noexcept {
+  for (const Symbols* s = this; s; s = s->base_) {
+    if (s->stores_.contains(name)) return true;
+  }
+  return false;
+}
+
 void Symbols::load(std::string_view name) {
-  if (!find(name)) define(name, {LoadKind::resolve, false, name, {}});
+  if (!find(name)) define(name, {LoadKind::resolve, name, {}});
 }
 
 void Symbols::store(std::string_view name) {
   stores_.insert(name);
-  if (refs_.contains(name)) return;
+  if (find_here(name)) return;
   const Variable* outer = parent_ ? parent_->find(name) : nullptr;
   if (outer) {
-    define(name, {LoadKind::alias, false, name, *outer});
+    define(name, {LoadKind::alias, name, *outer});
   } else {
-    define(name, {LoadKind::unset, false, name, {}});
+    define(name, {LoadKind::unset, name, {}});
   }
 }
 
 Variable Symbols::declare_parameter(std::string_view name) {
   stores_.insert(name);
-  return define(name, {LoadKind::unset, true, name, {}});
+  return define(name, {LoadKind::parameter, name, {}});
 }
 
 void Symbols::declare_special(std::string_view name, LoadKind kind) {
   stores_.insert(name);
-  define(name, {kind, false, name, {}});
+  define(name, {kind, name, {}});
 }
 
 void Symbols::merge_branches(const std::vector<Symbols>& branches) {
   std::set<std::string_view> stored;
   for (const Symbols& branch : branches) {
     for (const std::string_view name : branch.stores_) {
-      if (!stores_.contains(name)) stored.insert(name);
+      if (!stores_here(name)) stored.insert(name);
     }
   }
   for (const Symbols& branch : branches) {
     for (const auto& [name, variable] : branch.refs_) refs_[name] = variable;
-    for (const auto& [variable, load] : branch.loads_) set_load(variable, load);
+    for (const auto& [variable, load] : branch.loads_) loads_[variable] = load;
     stores_.insert(branch.stores_.begin(), branch.stores_.end());
   }
   // A branch that is not taken leaves the name as it is outside.
   for (const std::string_view name : stored) {
     const Variable target = *find(name);
     const Variable* outer = parent_ ? parent_->find(name) : nullptr;
-    set_load(target, outer ? LoadInfo{LoadKind::alias, false, name, *outer}
-                           : LoadInfo{LoadKind::resolve, false, name, {}});
+    loads_[target] = outer ? LoadInfo{LoadKind::alias, name, *outer}
+                           : LoadInfo{LoadKind::resolve, name, {}};
   }
 }
 
@@ -124,7 +134,7 @@ void SymbolVisitor::visit(const Stmt& statement) {
       const auto& node = static_cast<const IfStmt&>(statement);
       visit(node.branches[0].test);
       Symbols* const original = symbols_;
-      std::vector<Symbols> branches(3, *original);
+      std::vector<Symbols> branches(3, Symbols::branch_of(*original));
       symbols_ = &branches[0];
       visit(node.branches[0].body);
       symbols_ = &branches[1];
@@ -132,7 +142,7 @@ void SymbolVisitor::visit(const Stmt& statement) {
         // Each elif is an `if` of its own here.
         visit(node.branches[i].test);
         Symbols* const outer = symbols_;
-        std::vector<Symbols> inner(3, *outer);
+        std::vector<Symbols> inner(3, Symbols::branch_of(*outer));
         symbols_ = &inner[0];
         visit(node.branches[i].body);
         symbols_ = outer;

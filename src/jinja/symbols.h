@@ -32,8 +32,11 @@ struct Variable {
 /// The names of one scope. Source of the rules: Jinja2's idtracking.
 class Symbols {
  public:
+  /// A scope inside `parent`.
   Symbols(FunctionLayout* layout, const Symbols* parent)
       : layout_(layout), parent_(parent), level_(parent ? parent->level_ + 1 : 0) {}
+  /// One branch of an `if`: the same scope, and what the branch adds to it.
+  static Symbols branch_of(const Symbols& base);
 
   /// A name is read: unless some scope has it, it comes from the context.
   void load(std::string_view name);
@@ -42,7 +45,7 @@ class Symbols {
   /// A name that something else gives a value before the scope is used.
   Variable declare_parameter(std::string_view name);
   void declare_special(std::string_view name, LoadKind kind);
-  /// After the branches of an `if`, which were analysed on copies of this scope.
+  /// Takes over what the branches of an `if` added.
   void merge_branches(const std::vector<Symbols>& branches);
 
   const Variable* find(std::string_view name) const noexcept;
@@ -51,22 +54,23 @@ class Symbols {
 
   struct LoadInfo {
     LoadKind kind;
-    bool parameter;  ///< no load at all
     std::string_view name;
     Variable from;
   };
-  const std::vector<std::pair<Variable, LoadInfo>>& loads() const noexcept { return loads_; }
+  const std::map<Variable, LoadInfo>& loads() const noexcept { return loads_; }
   FunctionLayout* layout() const noexcept { return layout_; }
 
  private:
-  Variable define(std::string_view name, LoadInfo load);
-  void set_load(Variable variable, LoadInfo load);
+  Variable define(std::string_view name, const LoadInfo& load);
+  const Variable* find_here(std::string_view name) const noexcept;
+  bool stores_here(std::string_view name) const noexcept;
 
   FunctionLayout* layout_;
   const Symbols* parent_;
+  const Symbols* base_ = nullptr;  ///< of a branch: what it adds to
   int level_;
   std::map<std::string_view, Variable> refs_;
-  std::vector<std::pair<Variable, LoadInfo>> loads_;  ///< in the order they are executed
+  std::map<Variable, LoadInfo> loads_;
   std::set<std::string_view> stores_;
 };
 

@@ -129,6 +129,8 @@ def difference(expected, got):
             return None  # addresses and internals of Python
         if error and ("is not subscriptable" in error["message"] or "'slice'" in error["message"]):
             return None  # folding a constant like 10[1:], Jinja2 forgets that it is an error
+        if error and error["stage"] == "compile" and error["message"].rstrip(".").endswith("named 'nope'"):
+            return None  # behind a constant condition Jinja2 does not look for unknown filters
         letters = re.sub("[^a-z]", "", got.get("rendered", "").lower())
         if "generatorobject" in letters or "generatorobject" in letters[::-1]:
             return None  # an address as well

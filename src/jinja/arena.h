@@ -41,6 +41,7 @@ class Arena {
   template <class T>
   T* array(std::size_t n) {
     static_assert(std::is_trivially_destructible_v<T> && alignof(T) <= 8);
+    // T may be a pointer.  NOLINTNEXTLINE(bugprone-sizeof-expression)
     return static_cast<T*>(allocate(n * sizeof(T)));
   }
 

@@ -72,6 +72,7 @@ Value repeat(Interpreter& in, const Value& v, const Value& times) {
   if (!times.is_integral()) {
     fail_type("can't multiply sequence by non-int of type '" + std::string(type_name(times)) + "'");
   }
+  if (times.tag == Tag::big) fail_type("cannot fit 'int' into an index-sized integer");
   const auto n = static_cast<std::size_t>(
       std::clamp<std::int64_t>(require_int(times, "repetition"), 0, std::int64_t{1} << 31));
   const std::size_t size = v.is_string() ? v.size : item_count(v);

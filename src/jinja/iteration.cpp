@@ -51,7 +51,7 @@ bool Cursor::next(Interpreter& in, Value& item) {
       const std::string_view text = source_.str();
       std::size_t end = at_;
       next_char(text, end);
-      item = make_string(text.substr(at_, end - at_), source_.is_markup());
+      item = make_string(text.substr(at_, end - at_));  // plain, also of Markup
       at_ = end;
       return true;
     }

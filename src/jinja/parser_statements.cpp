@@ -3,7 +3,7 @@
 
 #include "jinja/failure.h"
 #include "jinja/parser.h"
-#include "jinja/parser_nesting.h"
+#include "jinja/parser_nodes.h"
 #include "jinja/text.h"
 #include "jinja/unicode.h"
 

@@ -90,8 +90,8 @@ void Symbols::merge_branches(const std::vector<Symbols>& branches) {
   for (const std::string_view name : stored) {
     const Variable target = *find(name);
     const Variable* outer = parent_ ? parent_->find(name) : nullptr;
-    loads_[target] = outer ? LoadInfo{LoadKind::alias, name, *outer}
-                           : LoadInfo{LoadKind::resolve, name, {}};
+    loads_[target] =
+        outer ? LoadInfo{LoadKind::alias, name, *outer} : LoadInfo{LoadKind::resolve, name, {}};
   }
 }
 

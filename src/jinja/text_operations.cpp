@@ -145,7 +145,7 @@ std::vector<std::string> wrap_line(std::string_view line, std::size_t width, boo
                                    bool break_on_hyphens) {
   std::vector<std::string> lines;
   std::deque<std::string> chunks = wrap_chunks(line, break_on_hyphens);
-  const auto blank = [](const std::string& chunk) { return is_wrap_space(chunk.front()); };
+  const auto blank = [](const std::string& chunk) { return strip_space(chunk).empty(); };
   while (!chunks.empty()) {
     if (blank(chunks.front()) && !lines.empty()) chunks.pop_front();
     std::vector<std::string> current;
@@ -167,7 +167,8 @@ std::vector<std::string> wrap_line(std::string_view line, std::size_t width, boo
             cut = hyphen + 1;
           }
         }
-        if (cut > 0) current.push_back(word.substr(0, cut));
+        // An empty piece counts: the space before it then stays, as in CPython.
+        current.push_back(word.substr(0, cut));
         word.erase(0, cut);
       } else if (current.empty()) {
         current.push_back(std::move(chunks.front()));

@@ -29,10 +29,8 @@ constexpr std::string_view kVariables = R"({
 RenderOptions small_budget() {
   static const ManualClock clock;
   RenderOptions options;
-  options.budget = {.steps = 20'000,
-                    .output_bytes = 1 << 20,
-                    .memory_bytes = 8 << 20,
-                    .recursion = 60};
+  options.budget = {
+      .steps = 20'000, .output_bytes = 1 << 20, .memory_bytes = 8 << 20, .recursion = 60};
   options.clock = &clock;
   options.utc_offset = std::chrono::seconds{0};
   return options;

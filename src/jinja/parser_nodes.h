@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
+
 #include "jinja/parser.h"
 
 namespace dynamo::jinja::detail {
@@ -19,5 +21,23 @@ class Parser::Nesting {
  private:
   Parser& parser_;
 };
+
+template <class Node>
+Node* Parser::make(ExprKind kind, std::uint32_t begin_token,
+                   std::initializer_list<const Expr*> children) {
+  Node* node = arena_.make<Node>();
+  node->kind = kind;
+  node->line = tokens_[begin_token].line;
+  node->begin = tokens_[begin_token].begin;
+  node->end = tokens_[at_ > 0 ? at_ - 1 : 0].end;
+  std::uint16_t below = 0;
+  for (const Expr* child : children) {
+    if (!child) continue;
+    below = std::max(below, child->depth);
+    node->begin = std::min(node->begin, child->begin);
+  }
+  set_depth(node, below);
+  return node;
+}
 
 }  // namespace dynamo::jinja::detail

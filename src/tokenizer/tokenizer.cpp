@@ -9,6 +9,7 @@
 
 #include "tokenizer/tokenizer_impl.h"
 #include "tokenizer/unicode/properties.h"
+#include "tokenizer/unicode/text_check.h"
 #include "tokenizer/unicode/utf8_iteration.h"
 
 namespace dynamo::tokenizer {
@@ -132,7 +133,8 @@ Result<void> Tokenizer::Impl::encode_part(std::string_view input, bool allow_spe
 /// Text between the tokens that are matched raw.
 Result<void> Tokenizer::Impl::encode_unmatched(std::string_view input, bool at_origin,
                                                bool allow_special, Scratch& scratch) const {
-  if (parts.normalizer != nullptr && !parts.normalizer->keeps(input)) {
+  if (parts.normalizer != nullptr && !(scratch.ascii && parts.normalizer->keeps_ascii()) &&
+      !parts.normalizer->keeps(input)) {
     scratch.normalized.clear();
     DYN_CHECK(parts.normalizer->apply(input, scratch.normalized, at_origin));
     input = scratch.normalized;
@@ -189,7 +191,8 @@ Result<void> Tokenizer::encode_segments(std::span<const Segment> segments,
       return fail(Errc::invalid_argument, fmt::format("text of {} bytes; the limit is {}",
                                                       segment.text.size(), kTextBytesLimit));
     }
-    if (!base::is_valid_utf8(segment.text)) {
+    scratch.ascii = unicode::is_ascii(segment.text);
+    if (!scratch.ascii && !unicode::is_utf8(segment.text)) {
       return fail(Errc::invalid_argument, fmt::format("the text is not UTF-8 at byte {}",
                                                       base::valid_utf8_prefix(segment.text)));
     }

@@ -21,6 +21,7 @@ struct Tokenizer::Impl {
     detail::ModelScratch model;
     detail::Pieces pieces;
     std::string normalized;
+    bool ascii = false;  ///< whether the text being encoded is
   };
   /// A Scratch taken from the pool for the time of a call.
   class Lease {

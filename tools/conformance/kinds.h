@@ -54,4 +54,8 @@ Result<void> run_tokenizers(const Options& options, Tally& tally);
 /// line: {"source", "context"}; the answer is {"rendered"} or {"error": {reason, message}}.
 int render_lines();
 
+/// Not cases either: encodes JSON strings from standard input, one per line, with one tokenizer;
+/// the answer is {"ids", "decoded", "skipped"} or {"error"}.
+int encode_lines(const std::string& tokenizer);
+
 }  // namespace dynamo::conformance

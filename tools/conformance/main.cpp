@@ -59,7 +59,8 @@ constexpr Kind kKinds[] = {
 int usage() {
   std::fprintf(stderr,
                "usage: dynamo-conformance KIND FILE… [--tokenizers DIR] [--show K]\n"
-               "       dynamo-conformance render          (JSON lines on standard input)\n\n"
+               "       dynamo-conformance render          (JSON lines on standard input)\n"
+               "       dynamo-conformance encode TOKENIZER   (the same)\n\n"
                "kinds:\n");
   for (const Kind& kind : kKinds) {
     std::fprintf(stderr, "  %-16s %s\n", kind.name.data(), kind.files.data());
@@ -71,6 +72,7 @@ int run(int argc, char** argv) {
   if (argc < 2) return usage();
   const std::string_view name = argv[1];
   if (name == "render") return render_lines();
+  if (name == "encode" && argc == 3) return encode_lines(argv[2]);
   Options options;
   for (int i = 2; i < argc; ++i) {
     const std::string_view arg = argv[i];

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <iostream>
 #include <map>
 #include <string>
 #include <vector>
@@ -176,6 +177,42 @@ Result<void> run_file(const std::filesystem::path& file, const std::filesystem::
 }
 
 }  // namespace
+
+int encode_lines(const std::string& path) {
+  tokenizer::LoadOptions load;
+  load.merge_config_specials = false;
+  const auto loaded = Tokenizer::load(path, load);
+  if (!loaded) {
+    fmt::print(stderr, "dynamo-conformance: {}\n", loaded.error().message());
+    return 2;
+  }
+  std::ios::sync_with_stdio(false);
+  std::string answer;
+  Ids ids;
+  for (std::string line; std::getline(std::cin, line);) {
+    answer.clear();
+    ids.clear();
+    JsonWriter out(answer);
+    const auto request = parse_json(line);
+    const std::string* text = request ? request->if_string() : nullptr;
+    const auto done =
+        text != nullptr ? (*loaded)->encode(*text, ids) : fail(Errc::invalid_argument, "no string");
+    out.begin_object();
+    if (done) {
+      out.key("ids").begin_array();
+      for (const TokenId id : ids) out.value(id);
+      out.end_array();
+      out.member("decoded", (*loaded)->decode(ids, false));
+      out.member("skipped", (*loaded)->decode(ids, true));
+    } else {
+      out.member("error", done.error().message());
+    }
+    out.end_object();
+    std::cout << answer << '\n';
+  }
+  std::cout.flush();
+  return 0;
+}
 
 Result<void> run_tokenizers(const Options& options, Tally& tally) {
   const std::filesystem::path tokenizers =

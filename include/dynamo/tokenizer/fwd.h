@@ -9,6 +9,7 @@ namespace dynamo::tokenizer {
 using TokenId = std::uint32_t;
 
 class GgufMetadata;
+class PrefixCache;
 class StopMatcher;
 class StreamDecoder;
 class Tokenizer;

@@ -138,7 +138,7 @@ class Tokenizer {
   const NamedIds& named_ids() const noexcept;
 
   /// Whether encode(prefix) + encode(suffix) == encode(prefix + suffix) wherever the prefix ends
-  /// with a special token, so that ids of a prefix can be kept and reused.
+  /// with a special token; a PrefixCache refuses to work otherwise.
   bool splits_at_special_tokens() const noexcept;
 
   /// Bytes of memory held by the tables, scratch not counted.
@@ -146,6 +146,7 @@ class Tokenizer {
 
  private:
   friend class StreamDecoder;
+  friend class PrefixCache;
   struct Impl;
   explicit Tokenizer(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;

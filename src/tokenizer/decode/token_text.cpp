@@ -4,6 +4,7 @@
 #include <dynamo/base/utf8.h>
 
 #include "tokenizer/model/byte_alphabet.h"
+#include "tokenizer/unicode/text_check.h"
 
 namespace dynamo::tokenizer::detail {
 namespace {
@@ -13,7 +14,7 @@ constexpr std::string_view kReplacement = "\uFFFD";
 /// Makes the text from `from` on well-formed; false when it then ends with a U+FFFD that was none.
 bool repair(std::string& text, std::size_t from) {
   const std::string_view added = std::string_view(text).substr(from);
-  if (base::is_valid_utf8(added)) return true;
+  if (unicode::is_utf8(added)) return true;
   const bool complete = base::valid_utf8_prefix(added) == added.size() || [&] {
     // Does the last ill-formed part reach the end?
     std::string_view rest = added;

@@ -14,6 +14,7 @@
 #include "tokenizer/load/tiktoken.h"
 #include "tokenizer/load/tokenizer_json.h"
 #include "tokenizer/tokenizer_impl.h"
+#include "tokenizer/unicode/text_check.h"
 
 namespace dynamo::tokenizer {
 namespace {
@@ -106,7 +107,7 @@ Result<std::shared_ptr<const Tokenizer>> Tokenizer::load(const fs::path& given,
 Result<std::shared_ptr<const Tokenizer>> Tokenizer::from_json_text(std::string_view json,
                                                                    const LoadOptions& options,
                                                                    std::string_view config_json) {
-  if (!base::is_valid_utf8(json)) {
+  if (!unicode::is_utf8(json)) {
     return fail(Errc::invalid_argument, fmt::format("tokenizer JSON is not UTF-8 at byte {}",
                                                     base::valid_utf8_prefix(json)));
   }

@@ -16,36 +16,28 @@ constexpr std::string_view kPart = "model";
 /// Nodes of the Unigram trie are counted in 24 bits; one byte of a token makes at most one.
 constexpr std::size_t kUnigramBytesLimit = (std::size_t{1} << 24) - 1;
 
-/// A rough count of members, to make room once: real vocabularies have 18 to 22 bytes per member.
-std::size_t estimate(std::string_view text, std::size_t bytes_each) {
-  return text.size() / bytes_each;
-}
-
 /// {"token": id, …}
-Result<Vocabulary> read_vocabulary(std::string_view text, std::string_view whole) {
+Result<Vocabulary> read_vocabulary(JsonPull& json) {
   Vocabulary vocabulary;
-  vocabulary.reserve(estimate(text, 18), text.size() / 2);
-  JsonPull json(text, whole);
   std::string_view token;
+  std::string copy;
   std::uint32_t id = 0;
   if (!json.begin_object()) return fail(json.error());
   while (json.next_key(token)) {
-    // The token is in the reader's memory: it must be added before the next read.
-    const std::string_view kept = token;
-    std::string copy;
-    if (json.in_scratch(kept)) copy = kept;
+    // An unescaped token lies in the reader, where the next read overwrites it.
+    if (json.in_scratch(token)) {
+      copy = token;
+      token = copy;
+    }
     if (!json.read_uint32(id)) return fail(json.error());
-    DYN_CHECK(vocabulary.add(copy.empty() ? kept : std::string_view(copy), id));
+    DYN_CHECK(vocabulary.add(token, id));
   }
   if (!json.ok()) return fail(json.error());
   return vocabulary;
 }
 
 /// [["piece", score], …]
-Result<std::pair<Vocabulary, std::vector<double>>> read_scored_vocabulary(std::string_view text,
-                                                                          std::string_view whole) {
-  std::pair<Vocabulary, std::vector<double>> out;
-  JsonPull json(text, whole);
+Result<void> read_scored_vocabulary(JsonPull& json, ModelText& out) {
   std::string_view token;
   if (!json.begin_array()) return fail(json.error());
   std::size_t bytes = 0;
@@ -54,20 +46,22 @@ Result<std::pair<Vocabulary, std::vector<double>>> read_scored_vocabulary(std::s
     if (!json.begin_array() || !json.next_element() || !json.read_string(token))
       return fail(json.error());
     bytes += token.size();
-    if (bytes > kUnigramBytesLimit)
+    if (bytes > kUnigramBytesLimit) {
       return fail(Errc::invalid_argument, "model (Unigram): the vocabulary is over 16 MiB");
-    DYN_CHECK(out.first.add(token, static_cast<TokenId>(out.second.size())));
+    }
+    DYN_CHECK(out.vocabulary.add(token, static_cast<TokenId>(out.scores.size())));
     if (!json.next_element() || !json.read_double(score) || json.next_element())
       return fail(json.error());
-    out.second.push_back(score);
+    out.scores.push_back(score);
   }
   if (!json.ok()) return fail(json.error());
-  return out;
+  return {};
 }
 
 Result<void> read_merges(std::string_view text, std::string_view whole, BpeModel& model) {
   JsonPull json(text, whole);
-  model.reserve_merges(estimate(text, 18));
+  // Real lists have 12 to 30 bytes per merge.
+  model.reserve_merges(text.size() / 32);
   if (!json.begin_array()) return fail(json.error());
   std::string first;
   std::string_view left;
@@ -102,8 +96,7 @@ Result<void> read_merges(std::string_view text, std::string_view whole, BpeModel
   return {};
 }
 
-Result<std::unique_ptr<Model>> read_bpe(const ModelText& text, std::string_view whole,
-                                        bool byte_level) {
+Result<std::unique_ptr<Model>> read_bpe(ModelText& text, std::string_view whole, bool byte_level) {
   Fields fields(text.fields, kPart);
   BpeOptions options;
   options.byte_level = byte_level;
@@ -120,8 +113,7 @@ Result<std::unique_ptr<Model>> read_bpe(const ModelText& text, std::string_view 
   }
   if (!fields.ok()) return fields.failure();
   if (text.merges.empty()) return fail(Errc::invalid_argument, "model (BPE): no 'merges'");
-  DYN_TRY(Vocabulary vocabulary, read_vocabulary(text.vocab, whole));
-  auto model = std::make_unique<BpeModel>(std::move(vocabulary), std::move(options));
+  auto model = std::make_unique<BpeModel>(std::move(text.vocabulary), std::move(options));
   DYN_CHECK(read_merges(text.merges, whole, *model));
   model->finish();
   return model;
@@ -129,19 +121,30 @@ Result<std::unique_ptr<Model>> read_bpe(const ModelText& text, std::string_view 
 
 }  // namespace
 
-Result<ModelText> find_model_fields(std::string_view model, std::string_view whole) {
+Result<ModelText> read_model_text(JsonPull& json) {
   ModelText out;
   JsonObject small;
-  JsonPull json(model, whole);
   std::string_view key;
+  bool has_vocabulary = false;
+  bool has_scores = false;
   if (!json.begin_object()) return fail(json.error());
   while (json.next_key(key)) {
     const std::string name(key);
     std::string_view raw;
-    if (!json.skip(raw)) return fail(json.error());
     if (name == "vocab") {
-      out.vocab = raw;
-    } else if (name == "merges") {
+      out.vocabulary = Vocabulary();
+      out.scores.clear();
+      has_vocabulary = true;
+      has_scores = json.peek() == '[';
+      if (has_scores) {
+        DYN_CHECK(read_scored_vocabulary(json, out));
+      } else {
+        DYN_TRY(out.vocabulary, read_vocabulary(json));
+      }
+      continue;
+    }
+    if (!json.skip(raw)) return fail(json.error());
+    if (name == "merges") {
       out.merges = raw;
     } else {
       auto value = parse_json(raw);
@@ -150,13 +153,13 @@ Result<ModelText> find_model_fields(std::string_view model, std::string_view who
     }
   }
   if (!json.ok()) return fail(json.error());
-  if (out.vocab.empty()) return fail(Errc::invalid_argument, "model: no 'vocab'");
+  if (!has_vocabulary) return fail(Errc::invalid_argument, "model: no 'vocab'");
   const Json* type = small.find("type");
   const std::string* name = type != nullptr ? type->if_string() : nullptr;
   if (name == nullptr) {
     // Old files leave the type out.
     out.type = !out.merges.empty()                          ? ModelText::Type::bpe
-               : out.vocab.front() == '['                   ? ModelText::Type::unigram
+               : has_scores                                 ? ModelText::Type::unigram
                : small.contains("max_input_chars_per_word") ? ModelText::Type::word_piece
                                                             : ModelText::Type::word_level;
   } else if (*name == "BPE") {
@@ -170,12 +173,15 @@ Result<ModelText> find_model_fields(std::string_view model, std::string_view who
   } else {
     return fail(Errc::invalid_argument, fmt::format("model: unknown type '{}'", *name));
   }
+  if (has_scores != (out.type == ModelText::Type::unigram)) {
+    return fail(Errc::invalid_argument,
+                "model: 'vocab' is a list of pieces with scores for Unigram, else an object");
+  }
   out.fields = Json(std::move(small));
   return out;
 }
 
-Result<std::unique_ptr<Model>> read_model(const ModelText& text, std::string_view whole,
-                                          bool byte_level) {
+Result<std::unique_ptr<Model>> read_model(ModelText text, std::string_view whole, bool byte_level) {
   Fields fields(text.fields, kPart);
   switch (text.type) {
     case ModelText::Type::bpe:
@@ -185,15 +191,13 @@ Result<std::unique_ptr<Model>> read_model(const ModelText& text, std::string_vie
       std::string prefix = fields.string("continuing_subword_prefix", "##");
       const std::uint32_t limit = fields.unsigned_integer("max_input_chars_per_word", 100);
       if (!fields.ok()) return fields.failure();
-      DYN_TRY(Vocabulary vocabulary, read_vocabulary(text.vocab, whole));
-      return std::make_unique<WordPieceModel>(std::move(vocabulary), std::move(unk),
+      return std::make_unique<WordPieceModel>(std::move(text.vocabulary), std::move(unk),
                                               std::move(prefix), limit);
     }
     case ModelText::Type::word_level: {
       std::string unk = fields.string("unk_token", "<unk>");
       if (!fields.ok()) return fields.failure();
-      DYN_TRY(Vocabulary vocabulary, read_vocabulary(text.vocab, whole));
-      return std::make_unique<WordLevelModel>(std::move(vocabulary), std::move(unk));
+      return std::make_unique<WordLevelModel>(std::move(text.vocabulary), std::move(unk));
     }
     case ModelText::Type::unigram: {
       const Json* unk = fields.member("unk_id");
@@ -202,12 +206,11 @@ Result<std::unique_ptr<Model>> read_model(const ModelText& text, std::string_vie
         unk_id = fields.unsigned_integer("unk_id", std::nullopt);
       const bool byte_fallback = fields.boolean("byte_fallback", false);
       if (!fields.ok()) return fields.failure();
-      DYN_TRY(auto scored, read_scored_vocabulary(text.vocab, whole));
-      if (unk_id && *unk_id >= scored.second.size()) {
+      if (unk_id && *unk_id >= text.scores.size()) {
         return fail(Errc::invalid_argument, fmt::format("model (Unigram): unk_id {} of {} pieces",
-                                                        *unk_id, scored.second.size()));
+                                                        *unk_id, text.scores.size()));
       }
-      return std::make_unique<UnigramModel>(std::move(scored.first), std::move(scored.second),
+      return std::make_unique<UnigramModel>(std::move(text.vocabulary), std::move(text.scores),
                                             unk_id, byte_fallback);
     }
   }

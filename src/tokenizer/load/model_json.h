@@ -8,7 +8,9 @@
 #include <memory>
 #include <string_view>
 
+#include "tokenizer/load/json_pull.h"
 #include "tokenizer/model/model.h"
+#include "tokenizer/model/vocabulary.h"
 
 namespace dynamo::tokenizer::detail {
 
@@ -16,17 +18,18 @@ namespace dynamo::tokenizer::detail {
 struct ModelText {
   enum class Type : std::uint8_t { bpe, word_piece, word_level, unigram };
   Type type = Type::bpe;
-  Json fields;  ///< all but vocab and merges
-  std::string_view vocab;
+  Json fields;                 ///< all but vocab and merges
+  Vocabulary vocabulary;       ///< as spelled, not indexed
+  std::vector<double> scores;  ///< by id, of a vocabulary with scores
   std::string_view merges;
 };
 
-/// `whole` is the text of the file, for line and column in errors.
+/// Reads the object that comes next: the vocabulary in one pass, while merges must wait for it.
 /// Errors: invalid_argument naming an unknown model type, or what is wrong with the JSON.
-Result<ModelText> find_model_fields(std::string_view model, std::string_view whole);
+Result<ModelText> read_model_text(JsonPull& json);
 
 /// `byte_level` when the pieces are bytes and the tokens spelled in the byte-level alphabet.
-Result<std::unique_ptr<Model>> read_model(const ModelText& text, std::string_view whole,
-                                          bool byte_level);
+/// `whole` is the text of the file, for line and column in errors.
+Result<std::unique_ptr<Model>> read_model(ModelText text, std::string_view whole, bool byte_level);
 
 }  // namespace dynamo::tokenizer::detail

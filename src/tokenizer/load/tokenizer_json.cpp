@@ -3,7 +3,8 @@
 
 #include <dynamo/base/log.h>
 
-#include <fmt/core.h>
+#include <optional>
+#include <utility>
 
 #include "tokenizer/load/json_pull.h"
 #include "tokenizer/load/model_json.h"
@@ -11,35 +12,38 @@
 namespace dynamo::tokenizer::detail {
 namespace {
 
-/// The raw text of each top-level member.
+/// The raw text of each top-level member, and the model as far as it can be read alone.
 struct Sections {
   std::string_view normalizer;
   std::string_view pre_tokenizer;
   std::string_view post_processor;
   std::string_view decoder;
   std::string_view added_tokens;
-  std::string_view model;
+  std::optional<ModelText> model;
 };
 
-Result<Sections> find_sections(std::string_view text) {
+Result<Sections> read_sections(std::string_view text) {
   Sections out;
   JsonPull json(text);
   std::string_view key;
   std::string_view ignored;
   if (!json.begin_object()) return fail(json.error());
   while (json.next_key(key)) {
+    if (key == "model") {
+      DYN_TRY(out.model, read_model_text(json));
+      continue;
+    }
     std::string_view* section = key == "normalizer"       ? &out.normalizer
                                 : key == "pre_tokenizer"  ? &out.pre_tokenizer
                                 : key == "post_processor" ? &out.post_processor
                                 : key == "decoder"        ? &out.decoder
                                 : key == "added_tokens"   ? &out.added_tokens
-                                : key == "model"          ? &out.model
                                                           : &ignored;
     if (!json.skip(*section)) return fail(json.error());
   }
   if (!json.ok()) return fail(json.error());
   if (!json.at_end()) return fail(Errc::invalid_argument, "text behind the end of the JSON object");
-  if (out.model.empty()) return fail(Errc::invalid_argument, "no 'model' in the tokenizer's JSON");
+  if (!out.model) return fail(Errc::invalid_argument, "no 'model' in the tokenizer's JSON");
   return out;
 }
 
@@ -54,16 +58,15 @@ Result<Json> parse_section(std::string_view text, std::string_view name) {
 
 Result<Parts> read_tokenizer_json(std::string_view text, const LoadOptions& options,
                                   std::string_view config_json) {
-  DYN_TRY(const Sections sections, find_sections(text));
+  DYN_TRY(Sections sections, read_sections(text));
   Parts parts;
   DYN_TRY(const Json normalizer, parse_section(sections.normalizer, "normalizer"));
   DYN_TRY(parts.normalizer, make_normalizer(normalizer, options));
-  DYN_TRY(const ModelText model_text, find_model_fields(sections.model, text));
   DYN_TRY(const Json pre_tokenizer, parse_section(sections.pre_tokenizer, "pre_tokenizer"));
   DYN_TRY(PreTokenizerPlan plan,
-          make_pre_tokenizer(pre_tokenizer, model_text.type == ModelText::Type::bpe, options));
+          make_pre_tokenizer(pre_tokenizer, sections.model->type == ModelText::Type::bpe, options));
   parts.pre_tokenizers = std::move(plan.steps);
-  DYN_TRY(parts.model, read_model(model_text, text, plan.byte_level));
+  DYN_TRY(parts.model, read_model(*std::move(sections.model), text, plan.byte_level));
   DYN_TRY(const Json decoder, parse_section(sections.decoder, "decoder"));
   DYN_TRY(parts.decoders, make_decoder(decoder, options));
   parts.has_decoder = !decoder.is_null();

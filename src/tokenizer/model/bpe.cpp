@@ -65,6 +65,18 @@ BpeModel::BpeModel(Vocabulary vocabulary, BpeOptions options)
   if (options_.unk_token) unk_ = find(*options_.unk_token);
 }
 
+/// The product of a merge: most lists make their tokens in the order of their ids, and that of
+/// several merges to one token one after the other.
+TokenId BpeModel::find_product(std::string_view token) {
+  for (const TokenId guess : {last_product_ + 1, last_product_}) {
+    if (vocabulary_[guess] == token && vocabulary_.contains(guess) &&
+        !vocabulary_.verbatim(guess)) {
+      return last_product_ = guess;
+    }
+  }
+  return last_product_ = vocabulary_.find(token);
+}
+
 Result<void> BpeModel::add_merge(std::string_view left, std::string_view right) {
   const std::string_view product_right =
       right.substr(std::min(options_.continuing_prefix.size(), right.size()));
@@ -84,7 +96,7 @@ Result<void> BpeModel::add_merge(std::string_view left, std::string_view right) 
       const std::string_view joined = merge_buffer_;
       a = vocabulary_.find(joined.substr(0, middle));
       b = vocabulary_.find(joined.substr(middle));
-      product = vocabulary_.find(joined);
+      product = find_product(joined);
     } else {
       // A merge of tokens outside the alphabet can never apply, but its parts must exist.
       a = find(left);
@@ -95,7 +107,7 @@ Result<void> BpeModel::add_merge(std::string_view left, std::string_view right) 
     merge_buffer_.assign(left).append(product_right);
     a = vocabulary_.find(left);
     b = vocabulary_.find(right);
-    product = vocabulary_.find(merge_buffer_);
+    product = find_product(merge_buffer_);
   }
   if (a == kNoToken) return no_token(left);
   if (b == kNoToken) return no_token(right);
@@ -127,7 +139,6 @@ Result<void> BpeModel::set_products(std::vector<TokenId> products) {
 
 void BpeModel::finish() {
   merge_buffer_ = {};
-  merging_ = std::make_unique<std::atomic<Merging>[]>(vocabulary_.size());
   can_cut_ =
       options_.continuing_prefix.empty() && options_.end_suffix.empty() && !merges_byte_tokens_;
   if (can_cut_) {
@@ -191,89 +202,142 @@ Result<void> BpeModel::encode_spelled(std::string_view text, std::span<const Ran
 
 Result<void> BpeModel::encode_symbols(std::string_view text, std::span<const Range> pieces,
                                       ModelScratch& scratch) const {
+  // A batch is looked up in the cache first, and what is not there is fetched from memory while the
+  // rest of the batch is looked up.
+  constexpr std::size_t kBatch = 64;
   const char* const end = text.data() + text.size();
-  for (const Range piece : pieces) {
-    const char* p = text.data() + piece.begin;
-    const std::size_t size = piece.end - piece.begin;
-    scratch.ids.ensure(PieceCache::kIdsMax);
-    bool ok = true;
-    if (size <= kPieceKeyBytes) {
-      const PieceKey key = end - p >= 16 ? make_key_padded(p, size) : make_key({p, size});
-      const std::uint64_t hash = hash_key(key);
-      if (scratch.cache.append(key, hash, scratch.ids)) [[likely]]
-        continue;
-      const std::size_t before = scratch.ids.size();
-      ok = encode_uncached({p, size}, hash, false, scratch);
-      if (ok) scratch.cache.insert(key, hash, scratch.ids.ids().subspan(before));
-    } else {
-      ok = encode_long({p, size}, hash_text({p, size}), scratch);
+  std::uint64_t known[kBatch];
+  for (std::size_t first = 0; first < pieces.size(); first += kBatch) {
+    const auto batch = pieces.subspan(first, std::min(kBatch, pieces.size() - first));
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      const char* p = text.data() + batch[i].begin;
+      const std::size_t size = batch[i].end - batch[i].begin;
+      known[i] = 0;
+      if (size <= PieceCache::kTinyBytes && end - p >= 8) [[likely]] {
+        known[i] = scratch.cache.find_tiny(PieceCache::tiny_key(p, size));
+        if (known[i] != 0) [[likely]]
+          continue;
+      }
+      if (size <= kPieceKeyBytes && end - p >= 16) {
+        const std::uint64_t hash = hash_key(make_key_padded(p, size));
+        scratch.cache.prefetch_short(hash);
+        vocabulary_.prefetch_short(hash);
+      }
     }
-    if (!ok) {
-      return fail(
-          Errc::invalid_argument,
-          fmt::format(
-              "no token for part of the text, and the unknown token '{}' is not in the vocabulary",
-              options_.unk_token.value_or("")));
+    scratch.ids.ensure(kBatch * PieceCache::kIdsMax);
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      if (known[i] != 0) [[likely]] {
+        scratch.ids.advance(PackedIds::unpack(known[i], scratch.ids.end()));
+        continue;
+      }
+      const std::string_view piece = text.substr(batch[i].begin, batch[i].end - batch[i].begin);
+      const bool ok = piece.size() <= kPieceKeyBytes ? encode_short(piece, end, false, scratch)
+                                                     : encode_long(piece, scratch);
+      if (!ok) return no_token();
+      scratch.ids.ensure(kBatch * PieceCache::kIdsMax);
     }
   }
   return {};
 }
 
-bool BpeModel::encode_uncached(std::string_view piece, std::uint64_t hash, bool is_part,
-                               ModelScratch& scratch) const {
-  if (piece.size() <= vocabulary_.longest_bytes()) {
-    const TokenId id = vocabulary_.find(piece, hash);
-    if (id != kNoToken && ((options_.ignore_merges && !is_part) || reproduces(id, scratch))) {
-      scratch.ids.push(id);
-      return true;
-    }
-  }
-  return merge(piece, scratch);
+std::unexpected<Error> BpeModel::no_token() const {
+  return fail(
+      Errc::invalid_argument,
+      fmt::format(
+          "no token for part of the text, and the unknown token '{}' is not in the vocabulary",
+          options_.unk_token.value_or("")));
 }
 
-bool BpeModel::encode_long(std::string_view piece, std::uint64_t hash,
-                           ModelScratch& scratch) const {
-  if (piece.size() <= vocabulary_.longest_bytes()) {
-    const TokenId id = vocabulary_.find(piece, hash);
-    if (id != kNoToken && (options_.ignore_merges || reproduces(id, scratch))) {
-      scratch.ids.push(id);
+/// A piece of up to 15 bytes, or such a part of a longer one. `end` is the end of the text it is
+/// in.
+bool BpeModel::encode_short(std::string_view piece, const char* end, bool is_part,
+                            ModelScratch& scratch) const {
+  const PieceKey key =
+      end - piece.data() >= 16 ? make_key_padded(piece.data(), piece.size()) : make_key(piece);
+  const std::uint64_t hash = hash_key(key);
+  const bool tiny = piece.size() <= PieceCache::kTinyBytes;
+  // As parts, texts are not tokens for `ignore_merges`: they are remembered apart.
+  const std::uint64_t part_bit = is_part ? kPartBit : 0;
+  const std::uint64_t tiny_key =
+      key.low | (static_cast<std::uint64_t>(piece.size()) << 56) | part_bit;
+  const PieceKey cached{key.low, key.high | part_bit};
+  scratch.ids.ensure(PieceCache::kIdsMax);
+  if (tiny) {
+    if (const std::uint64_t ids = scratch.cache.find_tiny(tiny_key); ids != 0) {
+      scratch.ids.advance(PackedIds::unpack(ids, scratch.ids.end()));
       return true;
     }
   }
-  if (!can_cut_) return merge(piece, scratch);
+  if (scratch.cache.append_short(cached, hash, scratch.ids)) return true;
+  const std::size_t before = scratch.ids.size();
+  const Vocabulary::ShortSlot* slot = vocabulary_.find_short(key, hash);
+  if (slot != nullptr && is_one_token(*slot, piece, is_part, scratch)) {
+    scratch.ids.push(slot->id);
+  } else if (!merge(piece, scratch)) {
+    return false;
+  }
+  const auto made = scratch.ids.ids().subspan(before);
+  if (tiny && !made.empty() && made.size() <= PackedIds::kMax) {
+    scratch.cache.insert_tiny(tiny_key, PackedIds::pack(made));
+  } else {
+    scratch.cache.insert_short(cached, hash, made);
+  }
+  return true;
+}
+
+/// Whether a piece that is spelled like a token becomes that token.
+bool BpeModel::is_one_token(const Vocabulary::ShortSlot& slot, std::string_view piece, bool is_part,
+                            ModelScratch& scratch) const {
+  if (options_.ignore_merges && !is_part) return true;
+  if (slot.merging() == Vocabulary::Merging::unknown) {
+    slot.set_merging(reproduces(slot.id, piece, scratch) ? Vocabulary::Merging::reproduces
+                                                         : Vocabulary::Merging::differs);
+  }
+  return slot.merging() == Vocabulary::Merging::reproduces;
+}
+
+bool BpeModel::encode_long(std::string_view piece, ModelScratch& scratch) const {
+  const std::uint64_t hash = hash_text(piece);
+  const bool cacheable = piece.size() <= PieceCache::kLongBytes;
+  scratch.ids.ensure(PieceCache::kLongIds);
+  if (cacheable && scratch.cache.append_long(piece, hash, scratch.ids)) return true;
+  const std::size_t before = scratch.ids.size();
+  const TokenId id =
+      piece.size() <= vocabulary_.longest_bytes() ? vocabulary_.find_long(piece, hash) : kNoToken;
+  if (id != kNoToken && (options_.ignore_merges || reproduces(id, piece, scratch))) {
+    scratch.ids.push(id);
+  } else if (!(can_cut_ ? encode_parts(piece, scratch) : merge(piece, scratch))) {
+    return false;
+  }
+  if (cacheable) scratch.cache.insert_long(piece, hash, scratch.ids.ids().subspan(before));
+  return true;
+}
+
+/// Cuts a long piece where no merge can reach across.
+bool BpeModel::encode_parts(std::string_view piece, ModelScratch& scratch) const {
+  const char* const end = piece.data() + piece.size();
+  const auto encode_part = [&](std::string_view part) {
+    return part.size() <= kPieceKeyBytes ? encode_short(part, end, true, scratch)
+                                         : merge(part, scratch);
+  };
   std::size_t start = 0;
   std::size_t at = unicode::utf8_length(static_cast<unsigned char>(piece[0]));
   while (at < piece.size()) {
     if (cuts_.can_cut(piece, at) && (all_bytes_known_ || known_character(piece, at))) {
-      if (!encode_part(piece.substr(start, at - start), scratch)) return false;
+      if (!encode_part(piece.substr(start, at - start))) return false;
       start = at;
     }
     at += unicode::utf8_length(static_cast<unsigned char>(piece[at]));
   }
-  return encode_part(piece.substr(start), scratch);
+  return encode_part(piece.substr(start));
 }
 
-bool BpeModel::encode_part(std::string_view part, ModelScratch& scratch) const {
-  if (part.size() > kPieceKeyBytes) return merge(part, scratch);
-  scratch.ids.ensure(PieceCache::kIdsMax);
-  PieceKey key = make_key(part);
-  const std::uint64_t hash = hash_key(key);
-  key.high |= kPartBit;
-  if (scratch.cache.append(key, hash, scratch.ids)) return true;
+/// Whether merging the token's text gives the token again.
+bool BpeModel::reproduces(TokenId id, std::string_view text, ModelScratch& scratch) const {
   const std::size_t before = scratch.ids.size();
-  if (!encode_uncached(part, hash, true, scratch)) return false;
-  scratch.cache.insert(key, hash, scratch.ids.ids().subspan(before));
-  return true;
-}
-
-bool BpeModel::reproduces(TokenId id, ModelScratch& scratch) const {
-  const Merging known = merging_[id].load(std::memory_order_relaxed);
-  if (known != Merging::unknown) return known == Merging::reproduces;
-  const std::size_t before = scratch.ids.size();
-  const bool ok = merge(vocabulary_[id], scratch);
+  const bool ok = merge(text, scratch);
   const bool same = ok && scratch.ids.size() == before + 1 && scratch.ids.ids()[before] == id;
   scratch.ids.resize_down(before);
-  merging_[id].store(same ? Merging::reproduces : Merging::differs, std::memory_order_relaxed);
   return same;
 }
 

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -66,23 +65,27 @@ class BpeModel final : public Model {
   std::size_t memory_bytes() const noexcept override;
 
  private:
-  enum class Merging : std::uint8_t { unknown, reproduces, differs };
   /// A part of a piece that was cut; it is no piece of its own for `ignore_merges`.
-  static constexpr std::uint64_t kPartBit = std::uint64_t{1} << 63;
+  static constexpr std::uint64_t kPartBit = std::uint64_t{1}
+                                            << 63;  ///< above every length in a key
 
   Result<void> encode_spelled(std::string_view text, std::span<const Range> pieces,
                               ModelScratch& scratch) const;
   Result<void> encode_symbols(std::string_view text, std::span<const Range> pieces,
                               ModelScratch& scratch) const;
-  bool encode_uncached(std::string_view piece, std::uint64_t hash, bool is_part,
-                       ModelScratch& scratch) const;
-  bool encode_long(std::string_view piece, std::uint64_t hash, ModelScratch& scratch) const;
-  bool encode_part(std::string_view part, ModelScratch& scratch) const;
+  std::unexpected<Error> no_token() const;
+  bool encode_short(std::string_view piece, const char* end, bool is_part,
+                    ModelScratch& scratch) const;
+  bool is_one_token(const Vocabulary::ShortSlot& slot, std::string_view piece, bool is_part,
+                    ModelScratch& scratch) const;
+  bool reproduces(TokenId id, std::string_view text, ModelScratch& scratch) const;
+  bool encode_long(std::string_view piece, ModelScratch& scratch) const;
+  bool encode_parts(std::string_view piece, ModelScratch& scratch) const;
+  TokenId find_product(std::string_view token);
   bool merge(std::string_view word, ModelScratch& scratch) const;
   bool merge_symbols(ModelScratch& scratch) const;
   bool initial_symbols(std::string_view word, std::vector<std::uint32_t>& symbols,
                        std::string& buffer) const;
-  bool reproduces(TokenId id, ModelScratch& scratch) const;
   bool known_character(std::string_view text, std::size_t at) const;
 
   Vocabulary vocabulary_;
@@ -97,9 +100,9 @@ class BpeModel final : public Model {
   std::array<TokenId, 256> byte_ids_{};
   std::array<TokenId, 128> ascii_ids_{};
   std::unique_ptr<Rank[]> byte_pairs_;  ///< byte mode: rank of each pair of bytes
-  std::unique_ptr<std::atomic<Merging>[]> merging_;
   CutTable cuts_;
   std::string merge_buffer_;
+  TokenId last_product_ = 0;
 };
 
 }  // namespace dynamo::tokenizer::detail

@@ -7,25 +7,27 @@ namespace dynamo::tokenizer::detail {
 
 bool bytes_from_alphabet(std::string_view token, std::string& out) {
   const std::size_t before = out.size();
-  for (std::size_t i = 0; i < token.size(); ++i) {
-    const auto lead = static_cast<unsigned char>(token[i]);
-    unsigned c = lead;
-    if (lead >= 0x80) {
-      // The alphabet's characters above ASCII all have two bytes (U+00A1 to U+0143).
-      if (lead < 0xC2 || lead > 0xC5 || i + 1 == token.size()) {
-        out.resize(before);
-        return false;
-      }
-      ++i;
-      c = ((lead & 0x1FU) << 6) | (static_cast<unsigned char>(token[i]) & 0x3FU);
+  out.resize(before + token.size());
+  char* to = out.data() + before;
+  const char* p = token.data();
+  const char* const end = p + token.size();
+  bool ok = true;
+  while (p != end) {
+    const auto lead = static_cast<unsigned char>(*p++);
+    if (lead > 0x20 && lead < 0x7F) [[likely]] {
+      *to++ = static_cast<char>(lead);
+      continue;
     }
-    if (c >= kCharToByte.size() || kCharToByte[c] < 0) {
-      out.resize(before);
-      return false;
-    }
-    out += static_cast<char>(kCharToByte[c]);
+    // The alphabet's characters above ASCII all have two bytes (U+00A1 to U+0143).
+    ok = lead >= 0xC2 && lead <= 0xC5 && p != end;
+    if (!ok) break;
+    const unsigned c = ((lead & 0x1FU) << 6) | (static_cast<unsigned char>(*p++) & 0x3FU);
+    ok = c < kCharToByte.size() && kCharToByte[c] >= 0;
+    if (!ok) break;
+    *to++ = static_cast<char>(kCharToByte[c]);
   }
-  return true;
+  out.resize(ok ? static_cast<std::size_t>(to - out.data()) : before);
+  return ok;
 }
 
 void bytes_to_alphabet(std::string_view bytes, std::string& out) {

@@ -16,7 +16,7 @@ namespace dynamo::tokenizer::detail {
 class IdBuffer {
  public:
   /// Room that append_unchecked may write beyond the ids it counts.
-  static constexpr std::size_t kSlack = 8;
+  static constexpr std::size_t kSlack = 24;
 
   void clear() noexcept { size_ = 0; }
   std::size_t size() const noexcept { return size_; }

@@ -10,7 +10,7 @@ namespace dynamo::tokenizer::detail {
 
 void MergeTable::reserve(std::size_t merges) {
   products_.reserve(merges);
-  const std::size_t slots = std::bit_ceil(std::max<std::size_t>(2, merges * 7 / 4));
+  const std::size_t slots = std::bit_ceil(std::max<std::size_t>(2, merges * 3 / 2));
   if (slots > slots_.size()) grow(slots);
 }
 
@@ -19,11 +19,14 @@ void MergeTable::grow(std::size_t slots) {
   slots_.assign(slots, kEmpty);
   mask_ = slots - 1;
   shift_ = 64 - std::countr_zero(slots);
+  filter_.assign(std::max<std::size_t>(1, slots / 16), 0);
+  filter_mask_ = filter_.size() - 1;
   for (const std::uint64_t slot : old) {
     if (slot == kEmpty) continue;
     std::size_t i = slot_of(slot >> 22);
     while (slots_[i] != kEmpty) i = (i + 1) & mask_;
     slots_[i] = slot;
+    add_to_filter(slot >> 22);
   }
 }
 
@@ -46,6 +49,7 @@ Result<void> MergeTable::add(TokenId left, TokenId right, TokenId product) {
   std::uint64_t* slot = slot_for(key);
   if (*slot == kEmpty) ++pairs_;
   *slot = (key << 22) | rank;
+  add_to_filter(key);
   products_.push_back(product);
   return {};
 }
@@ -68,6 +72,7 @@ Result<void> MergeTable::add_ranked(TokenId left, TokenId right, Rank rank) {
   if (*slot != kEmpty) return {};
   ++pairs_;
   *slot = (key << 22) | rank;
+  add_to_filter(key);
   return {};
 }
 

@@ -2,32 +2,41 @@
 #include "tokenizer/model/merge_word.h"
 
 #include <algorithm>
-#include <cstring>
+#include <bit>
 #include <functional>
 
 namespace dynamo::tokenizer::detail {
 
 std::size_t merge_by_scan(const MergeTable& merges, TokenId* symbols, Rank* ranks,
                           std::size_t count) noexcept {
-  while (count > 1) {
+  static_assert(kScanSymbols < 64);
+  if (count < 2) return count;
+  // Symbols stay in their places; a bit says which are left.
+  std::uint64_t alive = (std::uint64_t{1} << count) - 1;
+  const std::size_t pairs = count - 1;
+  for (;;) {
     Rank best = ranks[0];
     std::size_t at = 0;
-    for (std::size_t i = 1; i + 1 < count; ++i) {
+    for (std::size_t i = 1; i < pairs; ++i) {
       at = ranks[i] < best ? i : at;
       best = std::min(best, ranks[i]);
     }
     if (best == kNoRank) break;
     symbols[at] = merges.product(best);
-    const std::size_t behind = count - at - 2;  // symbols behind the pair
-    std::memmove(symbols + at + 1, symbols + at + 2, behind * sizeof(TokenId));
-    if (behind > 0) {
-      std::memmove(ranks + at + 1, ranks + at + 2, (behind - 1) * sizeof(Rank));
-      ranks[at] = merges.find(symbols[at], symbols[at + 1]);
+    std::uint64_t behind = alive & (~std::uint64_t{1} << at);
+    const int right = std::countr_zero(behind);
+    alive &= ~(std::uint64_t{1} << right);
+    behind &= behind - 1;
+    if (static_cast<std::size_t>(right) < pairs) ranks[right] = kNoRank;
+    ranks[at] = behind != 0 ? merges.find(symbols[at], symbols[std::countr_zero(behind)]) : kNoRank;
+    if (const std::uint64_t before = alive & ((std::uint64_t{1} << at) - 1); before != 0) {
+      const int left = 63 - std::countl_zero(before);
+      ranks[left] = merges.find(symbols[left], symbols[at]);
     }
-    if (at > 0) ranks[at - 1] = merges.find(symbols[at - 1], symbols[at]);
-    --count;
   }
-  return count;
+  std::size_t kept = 0;
+  for (; alive != 0; alive &= alive - 1) symbols[kept++] = symbols[std::countr_zero(alive)];
+  return kept;
 }
 
 std::size_t merge_by_heap(const MergeTable& merges, TokenId* symbols, std::size_t count,

@@ -99,10 +99,10 @@ Result<void> UnigramModel::encode(std::string_view text, std::span<const Range> 
       const PieceKey key = make_key(part);
       const std::uint64_t hash = hash_key(key);
       scratch.ids.ensure(PieceCache::kIdsMax);
-      if (scratch.cache.append(key, hash, scratch.ids)) continue;
+      if (scratch.cache.append_short(key, hash, scratch.ids)) continue;
       const std::size_t before = scratch.ids.size();
       if (encode_piece(part, scratch)) {
-        scratch.cache.insert(key, hash, scratch.ids.ids().subspan(before));
+        scratch.cache.insert_short(key, hash, scratch.ids.ids().subspan(before));
         continue;
       }
     } else if (encode_piece(part, scratch)) {

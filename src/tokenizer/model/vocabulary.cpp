@@ -28,36 +28,55 @@ Result<void> Vocabulary::add(std::string_view token, TokenId id) {
   return {};
 }
 
+void Vocabulary::insert_short(TokenId id, std::string_view token) {
+  const PieceKey key = make_key(token);
+  std::size_t i = hash_key(key) & short_mask_;
+  while (short_slots_[i].id != kNoToken && !(short_slots_[i].key == key)) i = (i + 1) & short_mask_;
+  if (short_slots_[i].id == kNoToken) ++count_;
+  short_slots_[i].key = key;
+  short_slots_[i].id = id;
+}
+
+void Vocabulary::insert_long(TokenId id, std::string_view token) {
+  const std::uint64_t hash = hash_text(token);
+  const auto tag = static_cast<std::uint32_t>(hash >> 32);
+  std::size_t i = hash & long_mask_;
+  while (long_slots_[i].id != kNoToken &&
+         !(long_slots_[i].tag == tag && (*this)[long_slots_[i].id] == token)) {
+    i = (i + 1) & long_mask_;
+  }
+  if (long_slots_[i].id == kNoToken) ++count_;
+  long_slots_[i] = {tag, id};
+}
+
 void Vocabulary::build_index() {
-  const std::size_t slots = std::bit_ceil(std::max<std::size_t>(16, entries_.size() * 7 / 4));
-  slots_.assign(slots, Slot{});
-  mask_ = slots - 1;
+  constexpr std::uint32_t kIndexed = kPresent;
+  std::size_t short_count = 0;
+  std::size_t long_count = 0;
   count_ = 0;
   longest_ = 0;
-  blob_.append(kKeyPadding, '\0');
-  const auto hash_of = [this](const Entry& entry) {
-    const std::size_t length = entry.length & kLengthMask;
-    const char* p = blob_.data() + entry.offset;
-    return length <= kPieceKeyBytes ? hash_key(make_key_padded(p, length)) : hash_text({p, length});
-  };
-  for (TokenId id = 0; id < entries_.size(); ++id) {
-    const Entry& entry = entries_[id];
-    if ((entry.length & kPresent) == 0) continue;
-    if ((entry.length & kVerbatim) != 0) {
-      ++count_;
+  for (const Entry& entry : entries_) {
+    if ((entry.length & (kPresent | kVerbatim)) != kIndexed) {
+      count_ += (entry.length & kPresent) != 0 ? 1 : 0;
       continue;
     }
-    const std::uint64_t hash = hash_of(entry);
-    const auto tag = static_cast<std::uint32_t>(hash >> 32);
-    std::size_t i = hash & mask_;
-    for (; slots_[i].id != kNoToken; i = (i + 1) & mask_) {
-      if (slots_[i].tag == tag && (*this)[slots_[i].id] == (*this)[id]) break;
-    }
-    if (slots_[i].id == kNoToken) ++count_;
-    slots_[i] = {tag, id};
-    longest_ = std::max<std::size_t>(longest_, entry.length & kLengthMask);
+    const std::size_t length = entry.length & kLengthMask;
+    longest_ = std::max(longest_, length);
+    ++(length <= kPieceKeyBytes ? short_count : long_count);
   }
-  blob_.resize(blob_.size() - kKeyPadding);
+  short_slots_.assign(std::bit_ceil(std::max<std::size_t>(2, short_count * 3 / 2)), ShortSlot{});
+  short_mask_ = short_slots_.size() - 1;
+  long_slots_.assign(std::bit_ceil(std::max<std::size_t>(2, long_count * 3 / 2)), LongSlot{});
+  long_mask_ = long_slots_.size() - 1;
+  for (TokenId id = 0; id < entries_.size(); ++id) {
+    if ((entries_[id].length & (kPresent | kVerbatim)) != kIndexed) continue;
+    const std::string_view token = (*this)[id];
+    if (token.size() <= kPieceKeyBytes) {
+      insert_short(id, token);
+    } else {
+      insert_long(id, token);
+    }
+  }
   blob_.shrink_to_fit();
   entries_.shrink_to_fit();
 }

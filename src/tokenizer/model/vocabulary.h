@@ -4,6 +4,7 @@
 #include <dynamo/base/error.h>
 #include <dynamo/tokenizer/fwd.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -37,17 +38,46 @@ class Vocabulary {
   void build_index();
 
   TokenId find(std::string_view token) const noexcept {
-    return find(token,
-                token.size() <= kPieceKeyBytes ? hash_key(make_key(token)) : hash_text(token));
+    if (token.size() > kPieceKeyBytes) return find_long(token, hash_text(token));
+    const PieceKey key = make_key(token);
+    const ShortSlot* slot = find_short(key, hash_key(key));
+    return slot != nullptr ? slot->id : kNoToken;
   }
-  /// `hash` is hash_text(token).
-  TokenId find(std::string_view token, std::uint64_t hash) const noexcept {
-    if (slots_.empty()) return kNoToken;
-    for (std::size_t i = hash & mask_;; i = (i + 1) & mask_) {
-      const Slot slot = slots_[i];
+
+  /// What is known about encoding a token's own text. Set at any time by any thread; whoever sets
+  /// it sets the same.
+  enum class Merging : std::uint32_t { unknown, reproduces, differs };
+  /// A token of up to 15 bytes: its bytes lie in the slot, so that finding it costs one cache miss.
+  struct ShortSlot {
+    PieceKey key;
+    TokenId id = kNoToken;
+    mutable std::uint32_t state = 0;
+
+    Merging merging() const noexcept {
+      return static_cast<Merging>(std::atomic_ref(state).load(std::memory_order_relaxed));
+    }
+    void set_merging(Merging merging) const noexcept {
+      std::atomic_ref(state).store(static_cast<std::uint32_t>(merging), std::memory_order_relaxed);
+    }
+  };
+  /// `hash` is hash_key(key); null when there is no such token.
+  const ShortSlot* find_short(const PieceKey& key, std::uint64_t hash) const noexcept {
+    for (std::size_t i = hash & short_mask_;; i = (i + 1) & short_mask_) {
+      const ShortSlot& slot = short_slots_[i];
+      if (slot.key == key) return &slot;
+      if (slot.id == kNoToken) return nullptr;
+    }
+  }
+  void prefetch_short(std::uint64_t hash) const noexcept {
+    __builtin_prefetch(&short_slots_[hash & short_mask_]);
+  }
+  /// A longer token; `hash` is hash_text(token).
+  TokenId find_long(std::string_view token, std::uint64_t hash) const noexcept {
+    const auto tag = static_cast<std::uint32_t>(hash >> 32);
+    for (std::size_t i = hash & long_mask_;; i = (i + 1) & long_mask_) {
+      const LongSlot slot = long_slots_[i];
       if (slot.id == kNoToken) return kNoToken;
-      if (slot.tag == static_cast<std::uint32_t>(hash >> 32) && (*this)[slot.id] == token)
-        return slot.id;
+      if (slot.tag == tag && (*this)[slot.id] == token) return slot.id;
     }
   }
 
@@ -70,7 +100,7 @@ class Vocabulary {
   std::size_t longest_bytes() const noexcept { return longest_; }
   std::size_t memory_bytes() const noexcept {
     return blob_.capacity() + entries_.capacity() * sizeof(Entry) +
-           slots_.capacity() * sizeof(Slot);
+           short_slots_.capacity() * sizeof(ShortSlot) + long_slots_.capacity() * sizeof(LongSlot);
   }
 
  private:
@@ -81,15 +111,19 @@ class Vocabulary {
     std::uint32_t offset = 0;
     std::uint32_t length = 0;  ///< with the flags above
   };
-  struct Slot {
+  struct LongSlot {
     std::uint32_t tag = 0;
     TokenId id = kNoToken;
   };
+  void insert_short(TokenId id, std::string_view token);
+  void insert_long(TokenId id, std::string_view token);
 
   std::string blob_;
   std::vector<Entry> entries_;  ///< by id
-  std::vector<Slot> slots_;
-  std::size_t mask_ = 0;
+  std::vector<ShortSlot> short_slots_ = std::vector<ShortSlot>(1);
+  std::vector<LongSlot> long_slots_ = std::vector<LongSlot>(1);
+  std::size_t short_mask_ = 0;
+  std::size_t long_mask_ = 0;
   std::size_t count_ = 0;
   std::size_t longest_ = 0;
 };

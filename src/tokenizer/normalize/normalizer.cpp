@@ -33,6 +33,13 @@ bool NormalizerSequence::keeps(std::string_view text) const {
   return true;
 }
 
+bool NormalizerSequence::keeps_ascii() const noexcept {
+  for (const auto& step : steps_) {
+    if (!step->keeps_ascii()) return false;
+  }
+  return true;
+}
+
 Result<void> FormNormalizer::apply(std::string_view text, std::string& out, bool&) const {
   unicode::normalize(form_, text, out);
   return {};

@@ -27,6 +27,8 @@ class Normalizer {
 
   /// True when apply() would append `text` as it is; may be false although it would.
   virtual bool keeps(std::string_view) const { return false; }
+  /// True when it keeps all ASCII text.
+  virtual bool keeps_ascii() const noexcept { return false; }
 };
 
 /// Steps one after the other.
@@ -36,6 +38,7 @@ class NormalizerSequence final : public Normalizer {
       : steps_(std::move(steps)) {}
   Result<void> apply(std::string_view text, std::string& out, bool& at_origin) const override;
   bool keeps(std::string_view text) const override;
+  bool keeps_ascii() const noexcept override;
 
  private:
   std::vector<std::unique_ptr<Normalizer>> steps_;
@@ -47,6 +50,7 @@ class FormNormalizer final : public Normalizer {
   explicit FormNormalizer(unicode::NormalizationForm form) : form_(form) {}
   Result<void> apply(std::string_view text, std::string& out, bool& at_origin) const override;
   bool keeps(std::string_view text) const override;
+  bool keeps_ascii() const noexcept override { return true; }
 
  private:
   unicode::NormalizationForm form_;

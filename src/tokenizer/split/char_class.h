@@ -96,17 +96,28 @@ inline Classified classify(const char* p) noexcept {
   return {class_of_wide(s.value), s.length};
 }
 
+#if defined(__SSE2__)
+/// Bit i is set when byte i of the 16 at `p` is an ASCII letter.
+inline std::uint32_t ascii_letters_16(const char* p) noexcept {
+  const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  const __m128i offset = _mm_sub_epi8(_mm_or_si128(v, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));
+  const __m128i is_letter = _mm_cmpeq_epi8(_mm_min_epu8(offset, _mm_set1_epi8(25)), offset);
+  return static_cast<std::uint32_t>(_mm_movemask_epi8(is_letter));
+}
+/// Bit i is set when byte i of the 16 at `p` is an ASCII lower-case letter.
+inline std::uint32_t ascii_lower_16(const char* p) noexcept {
+  const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  const __m128i offset = _mm_sub_epi8(v, _mm_set1_epi8('a'));
+  const __m128i is_lower = _mm_cmpeq_epi8(_mm_min_epu8(offset, _mm_set1_epi8(25)), offset);
+  return static_cast<std::uint32_t>(_mm_movemask_epi8(is_lower));
+}
+#endif
+
 /// End of the run of ASCII letters that begins at `at`.
 inline std::size_t ascii_letter_run(const char* text, std::size_t at, std::size_t end) noexcept {
 #if defined(__SSE2__)
-  const __m128i bit = _mm_set1_epi8(0x20);
-  const __m128i before_a = _mm_set1_epi8('a');
-  const __m128i count = _mm_set1_epi8(25);
   while (end - at >= 16) {
-    const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text + at));
-    const __m128i offset = _mm_sub_epi8(_mm_or_si128(v, bit), before_a);
-    const __m128i is_letter = _mm_cmpeq_epi8(_mm_min_epu8(offset, count), offset);
-    const auto others = ~static_cast<unsigned>(_mm_movemask_epi8(is_letter)) & 0xFFFFU;
+    const std::uint32_t others = ~ascii_letters_16(text + at) & 0xFFFFU;
     if (others != 0) return at + static_cast<std::size_t>(std::countr_zero(others));
     at += 16;
   }
@@ -124,7 +135,10 @@ std::size_t run_of(const char* text, std::size_t at, std::size_t end) noexcept {
   while (at < end) {
     if constexpr ((Mask & cls::kLetter) == cls::kLetter) {
       at = ascii_letter_run(text, at, end);
-      if (at == end) break;
+      if (at == end || static_cast<unsigned char>(text[at]) < 0x80) {
+        if constexpr (Mask == cls::kLetter || Mask == (cls::kLetter | cls::kMark)) break;
+        if (at == end) break;
+      }
     }
     const Classified c = classify(text + at);
     if ((c.bits & Mask) == 0) break;

@@ -2,6 +2,7 @@
 #include "tokenizer/split/scanner.h"
 
 #include <array>
+#include <bit>
 #include <string>
 
 #include "tokenizer/split/char_class.h"
@@ -91,7 +92,22 @@ void scan(std::string_view text, Range piece, RangeList& out) {
   }
 }
 
+/// The case that is nearly all of plain text: a run of ASCII letters, alone or behind one space,
+/// with an ASCII character behind it. Its end, or 0 when it is another case.
+inline size_t plain_word_end(const char* t, size_t at, size_t end) noexcept {
+#if defined(__SSE2__)
+  if (end - at > 17) {
+    const size_t from = at + (t[at] == ' ' ? 1 : 0);
+    const auto length = static_cast<size_t>(std::countr_one(ascii_letters_16(t + from)));
+    if (length != 0 && length < 16 && static_cast<signed char>(t[from + length]) >= 0)
+      return from + length;
+  }
+#endif
+  return 0;
+}
+
 size_t next_gpt2(const char* t, size_t at, size_t end) noexcept {
+  if (const size_t to = plain_word_end(t, at, end); to != 0) return to;
   if (const size_t n = lower_contraction(t, at, end); n != 0) return at + n;
   const size_t from = t[at] == ' ' && at + 1 < end ? at + 1 : at;
   const Classified c = classify(t + from);
@@ -104,6 +120,7 @@ size_t next_gpt2(const char* t, size_t at, size_t end) noexcept {
 /// cl100k and its relatives: Digits in a number, Letters in a word, Signs in a run of signs.
 template <unsigned Digits, std::uint16_t Letters, std::uint16_t Signs>
 size_t next_cl100k(const char* t, size_t at, size_t end) noexcept {
+  if (const size_t to = plain_word_end(t, at, end); to != 0) return to;
   const Classified c = classify(t + at);
   if ((c.bits & Letters) != 0) return run_of<Letters>(t, at + c.length, end);
   if ((c.bits & cls::kNumber) != 0) return number_end<Digits>(t, at, end);
@@ -167,6 +184,22 @@ struct O200kWord {
 
 template <unsigned Digits, bool Contractions, bool Slash, bool Kimi>
 size_t next_o200k(const char* t, size_t at, size_t end) noexcept {
+#if defined(__SSE2__)
+  // ASCII upper-case letters and then lower-case ones, alone or behind one space.
+  if (end - at > 17) {
+    const size_t from = at + (t[at] == ' ' ? 1 : 0);
+    const std::uint32_t letters = ascii_letters_16(t + from);
+    const std::uint32_t lower_case = ascii_lower_16(t + from);
+    const auto upper_count = static_cast<unsigned>(std::countr_one(letters & ~lower_case));
+    const auto count =
+        upper_count + static_cast<unsigned>(std::countr_one(lower_case >> upper_count));
+    if (count != 0 && count < 16) {
+      const char next = t[from + count];
+      if (static_cast<signed char>(next) >= 0 && !(Contractions && next == '\''))
+        return from + count;
+    }
+  }
+#endif
   using Word = O200kWord<Kimi>;
   const auto with_contraction = [&](size_t to) {
     return Contractions ? to + any_case_contraction(t, to, end) : to;
@@ -209,6 +242,7 @@ constexpr bool is_ascii_letter(char c) noexcept {
 
 /// DeepSeek's third pattern. What it does not match stays together as a gap.
 size_t next_deepseek_words(const char* t, size_t at, size_t end) noexcept {
+  if (const size_t to = plain_word_end(t, at, end); to != 0) return to;
   constexpr std::uint16_t kWord = cls::kLetter | cls::kMark;
   const Classified c = classify(t + at);
   if ((c.bits & cls::kSign) != 0 && c.length == 1 && at + 1 < end && is_ascii_letter(t[at + 1])) {

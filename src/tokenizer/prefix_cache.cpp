@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <dynamo/base/hash.h>
+#include <dynamo/base/log.h>
+#include <dynamo/tokenizer/prefix_cache.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+#include <list>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+#include "tokenizer/tokenizer_impl.h"
+
+namespace dynamo::tokenizer {
+namespace {
+
+/// Prefixes of one text that are remembered when none was known: the first ones are what requests
+/// of different conversations share, the last ones what the next turn of this one repeats.
+constexpr std::size_t kFirstRemembered = 8;
+constexpr std::size_t kLastRemembered = 8;
+constexpr std::size_t kShards = 16;
+/// List node, map node and the control block of the ids, roughly.
+constexpr std::size_t kEntryOverheadBytes = 192;
+
+/// Names a prefix: a hash of its bytes, guarded by its length and its outermost bytes.
+struct PrefixKey {
+  base::Hash128 hash;
+  std::uint64_t length = 0;
+  std::array<char, 16> first{};
+  std::array<char, 16> last{};
+  bool operator==(const PrefixKey&) const = default;
+};
+
+struct PrefixKeyHash {
+  std::size_t operator()(const PrefixKey& key) const noexcept { return key.hash.low; }
+};
+
+/// A place where the text may be cut, with the key of what is before it.
+struct Boundary {
+  std::size_t end;
+  PrefixKey key;
+};
+
+using SharedIds = std::shared_ptr<const std::vector<TokenId>>;
+
+/// Chained, so that the hashes of all prefixes together cost one pass over the text.
+base::Hash128 chain(const base::Hash128& before, std::string_view text) {
+  const base::Hash128 part = base::xxh3_128(text);
+  const std::uint64_t words[4] = {before.low, before.high, part.low, part.high};
+  return base::xxh3_128({reinterpret_cast<const char*>(words), sizeof words});
+}
+
+class Shard {
+ public:
+  SharedIds find(const PrefixKey& key) {
+    const std::lock_guard lock(mutex_);
+    const auto found = index_.find(key);
+    if (found == index_.end()) return nullptr;
+    order_.splice(order_.begin(), order_, found->second);
+    return found->second->ids;
+  }
+
+  void insert(const PrefixKey& key, SharedIds ids, std::size_t bytes_limit) {
+    const std::size_t bytes = ids->size() * sizeof(TokenId) + kEntryOverheadBytes;
+    if (bytes > bytes_limit) return;
+    const std::lock_guard lock(mutex_);
+    if (index_.contains(key)) return;
+    while (bytes_ + bytes > bytes_limit) {
+      bytes_ -= order_.back().bytes;
+      index_.erase(order_.back().key);
+      order_.pop_back();
+    }
+    order_.push_front({key, std::move(ids), bytes});
+    index_[key] = order_.begin();
+    bytes_ += bytes;
+  }
+
+  void add_to(PrefixCacheStats& stats) const {
+    const std::lock_guard lock(mutex_);
+    stats.entries += index_.size();
+    stats.bytes += bytes_;
+  }
+
+ private:
+  struct Entry {
+    PrefixKey key;
+    SharedIds ids;
+    std::size_t bytes;
+  };
+  mutable std::mutex mutex_;
+  std::list<Entry> order_;  ///< most recently used first
+  std::unordered_map<PrefixKey, std::list<Entry>::iterator, PrefixKeyHash> index_;
+  std::size_t bytes_ = 0;
+};
+
+bool is_off(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr && std::string_view(value) == "0";
+}
+
+}  // namespace
+
+PrefixCacheOptions PrefixCacheOptions::from_environment() {
+  PrefixCacheOptions options;
+  options.enabled = !is_off("DYN_TOKENIZER_CACHE");
+  options.extend = !is_off("DYN_TOKENIZER_CACHE_EXTEND");
+  if (const char* value = std::getenv("DYN_TOKENIZER_CACHE_BYTES")) {
+    const std::string_view text = value;
+    std::size_t bytes = 0;
+    const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), bytes);
+    if (ec == std::errc() && end == text.data() + text.size() && bytes > 0) {
+      options.bytes_limit = bytes;
+    } else {
+      DYN_LOG_WARN("tokenizer", "bad value ignored",
+                   {{"variable", "DYN_TOKENIZER_CACHE_BYTES"},
+                    {"value", text},
+                    {"default", static_cast<std::uint64_t>(options.bytes_limit)}});
+    }
+  }
+  return options;
+}
+
+struct PrefixCache::Impl {
+  std::shared_ptr<const Tokenizer> tokenizer;
+  PrefixCacheOptions options;
+  bool active = false;
+  std::array<Shard, kShards> shards;
+  std::atomic<std::uint64_t> hits{0};
+  std::atomic<std::uint64_t> misses{0};
+  std::atomic<std::uint64_t> tokens_cached{0};
+  std::atomic<std::uint64_t> tokens_uncached{0};
+
+  Shard& shard_of(const PrefixKey& key) { return shards[(key.hash.high >> 60) % kShards]; }
+  std::size_t shard_bytes() const { return options.bytes_limit / kShards; }
+
+  std::vector<Boundary> boundaries_of(std::string_view text) const;
+  Result<void> encode_fresh(std::string_view text, std::span<const Boundary> boundaries,
+                            std::vector<TokenId>& out);
+  Result<void> encode_behind(std::string_view text, std::size_t begin,
+                             std::span<const Boundary> deeper, std::size_t first_id,
+                             std::vector<TokenId>& out);
+  void remember(const PrefixKey& key, std::span<const TokenId> ids) {
+    shard_of(key).insert(key, std::make_shared<const std::vector<TokenId>>(ids.begin(), ids.end()),
+                         shard_bytes());
+  }
+};
+
+/// The ends of all special tokens but one at the very end.
+std::vector<Boundary> PrefixCache::Impl::boundaries_of(std::string_view text) const {
+  const detail::AddedVocabulary& added = tokenizer->impl_->parts.added;
+  std::vector<Boundary> out;
+  base::Hash128 hash;
+  std::size_t hashed = 0;
+  std::size_t from = 0;
+  while (const auto match = added.raw().find(text, from)) {
+    from = match->end;
+    if (from == text.size()) break;
+    if (!added.tokens()[match->value].special) continue;
+    Boundary& boundary = out.emplace_back();
+    boundary.end = from;
+    hash = chain(hash, text.substr(hashed, from - hashed));
+    hashed = from;
+    boundary.key.hash = hash;
+    boundary.key.length = from;
+    const std::size_t edge = std::min<std::size_t>(16, from);
+    std::memcpy(boundary.key.first.data(), text.data(), edge);
+    std::memcpy(boundary.key.last.data(), text.data() + from - edge, edge);
+  }
+  return out;
+}
+
+PrefixCache::PrefixCache(std::shared_ptr<const Tokenizer> tokenizer,
+                         const PrefixCacheOptions& options)
+    : impl_(std::make_unique<Impl>()) {
+  impl_->tokenizer = std::move(tokenizer);
+  impl_->options = options;
+  impl_->active = options.enabled && impl_->tokenizer->splits_at_special_tokens();
+}
+
+PrefixCache::~PrefixCache() = default;
+
+bool PrefixCache::active() const noexcept {
+  return impl_->active;
+}
+
+Result<void> PrefixCache::encode(std::string_view text, std::vector<TokenId>& out) {
+  if (!impl_->active) return impl_->tokenizer->encode(text, out);
+  const std::vector<Boundary> boundaries = impl_->boundaries_of(text);
+  const std::size_t first_id = out.size();
+  Result<void> result;
+  bool hit = false;
+  for (std::size_t i = boundaries.size(); i-- > 0 && !hit;) {
+    const SharedIds ids = impl_->shard_of(boundaries[i].key).find(boundaries[i].key);
+    if (ids == nullptr) continue;
+    hit = true;
+    out.insert(out.end(), ids->begin(), ids->end());
+    result = impl_->encode_behind(text, boundaries[i].end, std::span(boundaries).subspan(i + 1),
+                                  first_id, out);
+    impl_->tokens_cached.fetch_add(ids->size(), std::memory_order_relaxed);
+    if (result)
+      impl_->tokens_uncached.fetch_add(out.size() - first_id - ids->size(),
+                                       std::memory_order_relaxed);
+  }
+  if (!hit) {
+    result = impl_->encode_fresh(text, boundaries, out);
+    impl_->tokens_uncached.fetch_add(out.size() - first_id, std::memory_order_relaxed);
+  }
+  (hit ? impl_->hits : impl_->misses).fetch_add(1, std::memory_order_relaxed);
+  if (!result) out.resize(first_id);
+  return result;
+}
+
+/// No prefix was known: encodes part by part and remembers prefixes.
+Result<void> PrefixCache::Impl::encode_fresh(std::string_view text,
+                                             std::span<const Boundary> boundaries,
+                                             std::vector<TokenId>& out) {
+  const std::size_t first_id = out.size();
+  std::size_t begin = 0;
+  for (std::size_t i = 0; i < boundaries.size(); ++i) {
+    if (i >= kFirstRemembered && i + kLastRemembered < boundaries.size()) continue;
+    DYN_CHECK(tokenizer->encode(text.substr(begin, boundaries[i].end - begin), out));
+    begin = boundaries[i].end;
+    remember(boundaries[i].key, std::span(out).subspan(first_id));
+  }
+  return tokenizer->encode(text.substr(begin), out);
+}
+
+/// The prefix up to `begin` was known and its ids are in `out`: encodes the rest, and remembers the
+/// deepest prefix.
+Result<void> PrefixCache::Impl::encode_behind(std::string_view text, std::size_t begin,
+                                              std::span<const Boundary> deeper,
+                                              std::size_t first_id, std::vector<TokenId>& out) {
+  if (options.extend && !deeper.empty()) {
+    const Boundary& deepest = deeper.back();
+    DYN_CHECK(tokenizer->encode(text.substr(begin, deepest.end - begin), out));
+    begin = deepest.end;
+    remember(deepest.key, std::span(out).subspan(first_id));
+  }
+  return tokenizer->encode(text.substr(begin), out);
+}
+
+PrefixCacheStats PrefixCache::stats() const {
+  PrefixCacheStats stats;
+  stats.hits = impl_->hits.load(std::memory_order_relaxed);
+  stats.misses = impl_->misses.load(std::memory_order_relaxed);
+  stats.tokens_cached = impl_->tokens_cached.load(std::memory_order_relaxed);
+  stats.tokens_uncached = impl_->tokens_uncached.load(std::memory_order_relaxed);
+  for (const Shard& shard : impl_->shards) shard.add_to(stats);
+  return stats;
+}
+
+}  // namespace dynamo::tokenizer

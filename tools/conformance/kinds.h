@@ -47,6 +47,7 @@ Result<Json> read_json(const std::string& path);
 
 Result<void> run_templates(const Options& options, Tally& tally);
 Result<void> run_jinja_features(const Options& options, Tally& tally);
+Result<void> run_kv(const Options& options, Tally& tally);
 Result<void> run_parsers(const Options& options, Tally& tally);
 Result<void> run_tokenizers(const Options& options, Tally& tally);
 

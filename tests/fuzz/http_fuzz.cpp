@@ -123,10 +123,10 @@ class Service {
     DYN_ASSERT(models_.add(card, engine_).has_value());
     shared_.handler = [this](Exchange& exchange) -> net::awaitable<void> {
       const auto path = exchange.head().path();
-      if (path == "/chat") return serve_chat(parts_, exchange);
-      if (path == "/completions") return serve_completions(parts_, exchange);
-      if (path == "/detokenize") return serve_detokenize(parts_, exchange);
-      return serve_tokenize(parts_, exchange);
+      if (path == "/chat") return serve_chat({parts_, exchange});
+      if (path == "/completions") return serve_completions({parts_, exchange});
+      if (path == "/detokenize") return serve_detokenize({parts_, exchange});
+      return serve_tokenize({parts_, exchange});
     };
     ticker_.date = "now";
   }

@@ -89,7 +89,7 @@ void ConnectionIo::wake() {
 }
 
 net::awaitable<Result<void>> ConnectionIo::write(std::span<const std::string_view> parts) {
-  const error_code ec = co_await transport_->write(parts, *this);
+  const error_code ec = co_await transport_->write(parts, this);
   if (!ec) co_return Result<void>();
   mark_gone();
   co_return fail(Errc::disconnected, "the client closed the connection: " + ec.message());

@@ -25,7 +25,7 @@ namespace dynamo::llm::http {
 struct ShardTicker {
   base::SteadyTime now{};
   std::string date;
-  std::vector<char> scratch = std::vector<char>(64 * 1024);
+  std::vector<char> scratch = std::vector<char>(std::size_t{64} * 1024);
 };
 
 /// The buffered input and the deadlines of one connection, and the watch for a peer that leaves
@@ -67,7 +67,7 @@ class ConnectionIo final : private StallWatch {
   bool peer_gone() const noexcept { return peer_gone_; }
 
   bool half_closes() const noexcept { return transport_->half_closes(); }
-  boost::asio::awaitable<void> shutdown_send() { return transport_->shutdown_send(*this); }
+  boost::asio::awaitable<void> shutdown_send() { return transport_->shutdown_send(this); }
   /// Closes at once and ends every wait.
   void abort() noexcept;
   /// Closes and waits until no callback of this object is outstanding. Before destruction.
@@ -78,8 +78,8 @@ class ConnectionIo final : private StallWatch {
   const ShardTicker& ticker() const noexcept { return ticker_; }
 
  private:
-  static constexpr std::size_t kInputBytes = 64 * 1024;
-  static constexpr std::size_t kReadPerWakeBytes = 256 * 1024;
+  static constexpr std::size_t kInputBytes = std::size_t{64} * 1024;
+  static constexpr std::size_t kReadPerWakeBytes = std::size_t{256} * 1024;
 
   void arm();
   void on_readable();

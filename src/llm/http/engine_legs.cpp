@@ -33,39 +33,39 @@ EngineLegs::EngineLegs(net::any_io_executor executor, std::uint32_t choices)
 
 EngineLegs::~EngineLegs() = default;
 
-net::awaitable<Result<void>> EngineLegs::start(TokenEngine& engine,
+net::awaitable<Result<void>> EngineLegs::start(std::shared_ptr<TokenEngine> engine,
                                                std::vector<PreprocessedRequest> requests,
-                                               const runtime::ContextPtr& context) {
+                                               runtime::ContextPtr context) {
   const bool single = requests.size() == 1;
   for (std::size_t i = 0; i < requests.size(); ++i) {
     auto leg = std::make_unique<Leg>();
     leg->prompt = i / choices_;
     leg->choice = static_cast<std::uint32_t>(i % choices_);
     leg->context = single ? context : context->child(context->id() + "-" + std::to_string(i));
-    auto stream = co_await engine.generate(std::move(requests[i]), leg->context);
+    auto stream = co_await engine->generate(std::move(requests[i]), leg->context);
     if (!stream) co_return fail(std::move(stream).error());
     leg->stream = *std::move(stream);
     legs_.push_back(std::move(leg));
   }
   // Only now, so that a refusal above leaves nothing running.
   if (!single)
-    for (auto& leg : legs_) scope_.spawn([this, &leg = *leg] { return pump(leg); });
+    for (auto& leg : legs_) scope_.spawn([this, one = leg.get()] { return pump(one); });
   co_return Result<void>();
 }
 
-net::awaitable<void> EngineLegs::pump(Leg& leg) {
+net::awaitable<void> EngineLegs::pump(Leg* leg) {
   co_await net::this_coro::throw_if_cancelled(false);
-  while (!leg.over) {
-    auto batch = co_await leg.stream->next();
-    if (leg.over) break;
+  while (!leg->over) {
+    auto batch = co_await leg->stream->next();
+    if (leg->over) break;
     const bool last = !batch || batch->empty();
-    leg.batch = std::move(batch);
-    ready_.push_back(&leg);
+    leg->batch = std::move(batch);
+    ready_.push_back(leg);
     arrived_.notify();
-    while (leg.batch) co_await leg.taken.wait();
+    while (leg->batch) co_await leg->taken.wait();
     if (last) break;
   }
-  leg.stream.reset();
+  leg->stream.reset();
 }
 
 bool EngineLegs::prompt_over(std::size_t prompt) const noexcept {

@@ -39,9 +39,9 @@ class EngineLegs {
 
   /// Starts all. Leg i serves prompt i / choices and choice i % choices; with one leg only, the
   /// engine sees `context` itself. Errors: the first engine's that refuses.
-  boost::asio::awaitable<Result<void>> start(TokenEngine& engine,
+  boost::asio::awaitable<Result<void>> start(std::shared_ptr<TokenEngine> engine,
                                              std::vector<PreprocessedRequest> requests,
-                                             const runtime::ContextPtr& context);
+                                             runtime::ContextPtr context);
 
   struct Batch {
     std::size_t prompt = 0;
@@ -69,7 +69,7 @@ class EngineLegs {
     LocalEvent taken;
     bool over = false;
   };
-  boost::asio::awaitable<void> pump(Leg& leg);
+  boost::asio::awaitable<void> pump(Leg* leg);
   Result<Batch> deliver(Leg& leg, Result<std::vector<EngineOutput>> outputs);
   bool prompt_over(std::size_t prompt) const noexcept;
 

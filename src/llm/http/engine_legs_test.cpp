@@ -43,7 +43,7 @@ struct Seen {
   Result<void> result;
 };
 
-net::awaitable<void> drain(EngineLegs& legs, ScriptedEngine& engine,
+net::awaitable<void> drain(EngineLegs& legs, std::shared_ptr<ScriptedEngine> engine,
                            std::vector<PreprocessedRequest> requests, std::size_t prompts,
                            Seen& seen) {
   seen.result = co_await legs.start(engine, std::move(requests), runtime::Context::create("id"));
@@ -61,8 +61,8 @@ net::awaitable<void> drain(EngineLegs& legs, ScriptedEngine& engine,
   co_await legs.close();
 }
 
-Seen run(ScriptedEngine& engine, std::vector<PreprocessedRequest> requests, std::size_t prompts,
-         std::uint32_t choices) {
+Seen run(std::shared_ptr<ScriptedEngine> engine, std::vector<PreprocessedRequest> requests,
+         std::size_t prompts, std::uint32_t choices) {
   net::io_context io;
   Seen seen;
   EngineLegs legs(io.get_executor(), choices);
@@ -73,7 +73,7 @@ Seen run(ScriptedEngine& engine, std::vector<PreprocessedRequest> requests, std:
 }
 
 TEST(EngineLegs, MergesPromptsAndChoices) {
-  ScriptedEngine engine([](const PreprocessedRequest& request) {
+  const auto engine = std::make_shared<ScriptedEngine>([](const PreprocessedRequest& request) {
     return spell(
         std::string(request.token_ids[0] + 2, static_cast<char>('a' + request.token_ids[0])));
   });
@@ -84,25 +84,25 @@ TEST(EngineLegs, MergesPromptsAndChoices) {
   EXPECT_EQ(seen.texts.at({1, 0}), "bbb");
   EXPECT_EQ(seen.texts.at({1, 1}), "bbb");
   EXPECT_EQ(seen.over.size(), 2u);
-  EXPECT_EQ(engine.running(), 0);
+  EXPECT_EQ(engine->running(), 0);
 }
 
 TEST(EngineLegs, ARefusalLeavesNothingRunning) {
   int count = 0;
-  ScriptedEngine engine([&](const PreprocessedRequest&) {
+  const auto engine = std::make_shared<ScriptedEngine>([&](const PreprocessedRequest&) {
     Script script{.refusal = {}, .steps = {}, .hang = true};
     if (++count == 3) script.refusal = Error(Errc::overloaded, "full");
     return script;
   });
   const Seen seen = run(engine, EngineLegs::split({prompt(0)}, 4), 1, 4);
   EXPECT_EQ(seen.result.error().code(), Errc::overloaded);
-  EXPECT_EQ(engine.started(), 2);
-  EXPECT_EQ(engine.running(), 0);
+  EXPECT_EQ(engine->started(), 2);
+  EXPECT_EQ(engine->running(), 0);
 }
 
 TEST(EngineLegs, AnErrorOfOneLegEndsAll) {
   int count = 0;
-  ScriptedEngine engine([&](const PreprocessedRequest&) {
+  const auto engine = std::make_shared<ScriptedEngine>([&](const PreprocessedRequest&) {
     Script script{.refusal = {}, .steps = {}, .hang = true};
     if (++count == 2)
       script.steps.push_back(
@@ -111,7 +111,7 @@ TEST(EngineLegs, AnErrorOfOneLegEndsAll) {
   });
   const Seen seen = run(engine, EngineLegs::split({prompt(0)}, 3), 1, 3);
   EXPECT_EQ(seen.result.error().message(), "broken");
-  EXPECT_EQ(engine.running(), 0);
+  EXPECT_EQ(engine->running(), 0);
 }
 
 }  // namespace

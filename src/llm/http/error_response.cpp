@@ -89,19 +89,18 @@ Failure classify(const Error& error, int overload_status) {
   }
 }
 
-boost::asio::awaitable<Result<void>> respond_failure(Exchange& exchange, Failure failure,
-                                                     int overload_status, std::string request_id,
+boost::asio::awaitable<Result<void>> respond_failure(Exchange& exchange, const Failure& failure,
+                                                     int overload_status,
+                                                     std::string_view request_id,
                                                      HeaderList headers) {
   if (failure.status == 429 || failure.status == 503 || failure.status == overload_status)
     headers.emplace_back("retry-after",
                          std::to_string(failure.shown.retry_after().value_or(kRetryAfter).count()));
   std::string body = openai::error_body(
-      failure.shown,
-      {.status = failure.status,
-       .overload_status = overload_status,
-       .request_id = failure.status >= 500 ? std::string_view(request_id) : std::string_view()});
-  co_return co_await exchange.respond(failure.status, kJsonType, std::move(body),
-                                      std::move(headers));
+      failure.shown, {.status = failure.status,
+                      .overload_status = overload_status,
+                      .request_id = failure.status >= 500 ? request_id : std::string_view()});
+  return exchange.respond(failure.status, kJsonType, std::move(body), std::move(headers));
 }
 
 }  // namespace dynamo::llm::http

@@ -33,8 +33,9 @@ Failure classify(const Error& error, int overload_status);
 
 /// Answers with the failure's status and body. 5xx carry `request_id` and are logged; 429, 503 and
 /// overload say when to try again.
-boost::asio::awaitable<Result<void>> respond_failure(Exchange& exchange, Failure failure,
-                                                     int overload_status, std::string request_id,
+boost::asio::awaitable<Result<void>> respond_failure(Exchange& exchange, const Failure& failure,
+                                                     int overload_status,
+                                                     std::string_view request_id,
                                                      HeaderList headers = {});
 
 }  // namespace dynamo::llm::http

@@ -8,6 +8,7 @@
 #include <dynamo/openai/completions.h>
 #include <dynamo/runtime/compute_pool.h>
 #include <dynamo/runtime/shutdown.h>
+#include <dynamo/runtime/slow_section.h>
 
 #include <chrono>
 #include <exception>
@@ -32,7 +33,7 @@ namespace net = boost::asio;
 // Work above this leaves the shard (architecture.md section 4).
 constexpr std::chrono::microseconds kInlineWork{100};
 // A body of this size takes about that long to parse.
-constexpr std::size_t kInlineBodyBytes = 32 * 1024;
+constexpr std::size_t kInlineBodyBytes = std::size_t{32} * 1024;
 
 /// The two request types behind one set of names.
 struct Chat {
@@ -143,12 +144,12 @@ class Generation {
  public:
   using Request = typename Api::Request;
 
-  Generation(const ServiceParts& parts, Exchange& exchange)
-      : parts_(parts),
-        exchange_(exchange),
+  explicit Generation(RouteCall call)
+      : parts_(call.parts),
+        exchange_(call.exchange),
         received_at_(Clock::system().now()),
         received_at_system_(Clock::system().system_now()),
-        request_id_(request_id_of(exchange.head())) {}
+        request_id_(request_id_of(exchange_.head())) {}
 
   net::awaitable<void> serve() {
     if (auto served = co_await run(); !served) co_await answer(std::move(served).error());
@@ -159,13 +160,13 @@ class Generation {
   net::awaitable<Result<void>> parse();
   net::awaitable<Result<void>> prepare();
   net::awaitable<Result<void>> generate();
-  net::awaitable<Result<Outcome>> relay(EngineLegs& legs, EventStream* events, StreamWatch& watch);
-  net::awaitable<Result<bool>> relay_batch(EngineLegs& legs, EventStream* events,
-                                           StreamWatch& watch);
-  net::awaitable<void> conclude(Outcome outcome, EventStream* events);
+  net::awaitable<Result<void>> start_legs();
+  net::awaitable<Result<Outcome>> relay();
+  net::awaitable<Result<void>> relay_batch();
+  net::awaitable<void> conclude(Outcome outcome);
   net::awaitable<void> answer(Error error);
   void apply_template();
-  std::optional<Outcome> interruption(const StreamWatch& watch) const;
+  std::optional<Outcome> interruption() const;
 
   const ServiceParts& parts_;
   Exchange& exchange_;
@@ -175,12 +176,15 @@ class Generation {
   /// Shared with a job of the compute pool, which may outlive a cancelled wait for it.
   std::shared_ptr<Request> request_;
   ServedModelPtr model_;
-  std::optional<RequestScope> scope_;
+  std::unique_ptr<RequestScope> scope_;
   std::vector<Preprocessed> prompts_;
   std::unique_ptr<ResponsePipeline> pipeline_;
   std::string out_;                   ///< bytes for the client that have not left
   std::size_t annotation_bytes_ = 0;  ///< of them, while none has left, what is no answer yet
   std::size_t prompts_open_ = 0;
+  std::unique_ptr<EventStream> events_;  ///< null for unary responses
+  std::unique_ptr<EngineLegs> legs_;
+  std::unique_ptr<StreamWatch> watch_;
 };
 
 template <class Api>
@@ -197,9 +201,10 @@ net::awaitable<Result<void>> Generation<Api>::run() {
 
   auto context = runtime::Context::create(request_id_);
   exchange_.kill_on_disconnect(context);
-  scope_.emplace(parts_.metrics, model_ ? std::string_view(model_->name) : kUnknownModel,
-                 Api::kEndpoint, request_->stream ? RequestType::stream : RequestType::unary,
-                 received_at_, context, parts_.shutdown.guard());
+  scope_ = std::make_unique<RequestScope>(
+      parts_.metrics, model_ ? std::string_view(model_->name) : kUnknownModel, Api::kEndpoint,
+      request_->stream ? RequestType::stream : RequestType::unary, received_at_, context,
+      parts_.shutdown.guard());
   DYN_CO_CHECK(openai::validate(*request_));
   if (!model_) co_return fail(model_not_found());
   DYN_CO_TRY(auto metadata, forwarded_metadata(exchange_.head(), parts_.settings.metadata_header));
@@ -210,7 +215,7 @@ net::awaitable<Result<void>> Generation<Api>::run() {
 
 template <class Api>
 net::awaitable<Result<void>> Generation<Api>::parse() {
-  DYN_CO_TRY(std::string body, co_await read_json_body(parts_, exchange_));
+  DYN_CO_TRY(std::string body, co_await read_json_body({parts_, exchange_}));
   const openai::ParseOptions options{.ignore_unknown_fields = parts_.settings.ignore_unknown_fields,
                                      .drop_nvext = parts_.settings.disable_nvext};
   if (body.size() <= kInlineBodyBytes) {
@@ -245,6 +250,7 @@ net::awaitable<Result<void>> Generation<Api>::prepare() {
     return prompts;
   };
   if (Api::cost(*model_->preprocessor, *request_) <= kInlineWork) {
+    const runtime::SlowSection section("llm::preprocess");
     DYN_CO_TRY(prompts_, job());
   } else {
     DYN_CO_TRY(auto done, co_await parts_.compute.run(std::move(job)));
@@ -262,6 +268,41 @@ net::awaitable<Result<void>> Generation<Api>::prepare() {
 
 template <class Api>
 net::awaitable<Result<void>> Generation<Api>::generate() {
+  const auto executor = co_await net::this_coro::executor;
+  if (request_->stream) events_ = std::make_unique<EventStream>(exchange_);
+  legs_ = std::make_unique<EngineLegs>(executor, request_->choices());
+  const StreamWatch::Limits limits{.keep_alive = parts_.settings.keep_alive,
+                                   .first_frame = parts_.settings.first_frame_wait,
+                                   .silence = parts_.settings.silence_limit};
+  watch_ = std::make_unique<StreamWatch>(executor, events_.get(), scope_->context(), limits);
+  watch_->start(received_at_);
+  Result<Outcome> outcome = Outcome::failed;
+  // A defect of a stage must not leave tasks of this request behind.
+  try {
+    auto started = co_await start_legs();
+    outcome = started ? co_await relay() : Result<Outcome>(fail(std::move(started).error()));
+  } catch (const std::exception& defect) {
+    outcome = fail(Errc::internal, defect.what());
+  }
+  co_await watch_->close();
+  co_await legs_->close();
+
+  if (!outcome && exchange_.disconnected()) outcome = Outcome::client_left;
+  if (!outcome && watch_->timed_out()) outcome = Outcome::timed_out;
+  if (!outcome) {
+    const bool answered = events_ && (events_->begun() || out_.size() > annotation_bytes_);
+    if (!answered) co_return fail(std::move(outcome).error());
+    DYN_LOG_ERROR("llm::http", "stream_failed",
+                  {{"request_id", request_id_}, {"error", outcome.error()}});
+    scope_->fail(classify(outcome.error(), parts_.settings.overload_status).type);
+    outcome = Outcome::failed;
+  }
+  co_await conclude(*outcome);
+  co_return Result<void>();
+}
+
+template <class Api>
+net::awaitable<Result<void>> Generation<Api>::start_legs() {
   std::vector<PreprocessedRequest> requests;
   std::uint32_t prompt_tokens = 0;
   for (auto& prompt : prompts_) {
@@ -271,54 +312,15 @@ net::awaitable<Result<void>> Generation<Api>::generate() {
   prompts_open_ = prompts_.size();
   requests = EngineLegs::split(std::move(requests), request_->choices());
   scope_->dispatched(prompt_tokens);
-
-  const auto executor = co_await net::this_coro::executor;
-  const bool streams = request_->stream;
-  EngineLegs legs(executor, request_->choices());
-  EventStream events(exchange_);
-  StreamWatch watch(executor, streams ? &events : nullptr, scope_->context(),
-                    {.keep_alive = parts_.settings.keep_alive,
-                     .first_frame = parts_.settings.first_frame_wait,
-                     .silence = parts_.settings.silence_limit});
-  watch.start(received_at_);
-  Result<Outcome> outcome = Outcome::failed;
-  Result<void> started;
-  {
-    const StageTimer stage(parts_.metrics.dispatching(), parts_.metrics.dispatch_seconds());
-    started = co_await legs.start(*model_->engine, std::move(requests), scope_->context());
-  }
-  if (!started) {
-    outcome = fail(std::move(started).error());
-  } else {
-    // A defect of a stage must not leave tasks of this request behind.
-    try {
-      outcome = co_await relay(legs, streams ? &events : nullptr, watch);
-    } catch (const std::exception& defect) {
-      outcome = fail(Errc::internal, defect.what());
-    }
-  }
-  co_await watch.close();
-  co_await legs.close();
-
-  if (!outcome && exchange_.disconnected()) outcome = Outcome::client_left;
-  if (!outcome && watch.timed_out()) outcome = Outcome::timed_out;
-  const bool answered = events.begun() || (streams && out_.size() > annotation_bytes_);
-  if (!outcome && !answered) co_return fail(std::move(outcome).error());
-  if (!outcome) {
-    DYN_LOG_ERROR("llm::http", "stream_failed",
-                  {{"request_id", request_id_}, {"error", outcome.error()}});
-    scope_->fail(classify(outcome.error(), parts_.settings.overload_status).type);
-    outcome = Outcome::failed;
-  }
-  co_await conclude(*outcome, streams ? &events : nullptr);
-  co_return Result<void>();
+  const StageTimer stage(parts_.metrics.dispatching(), parts_.metrics.dispatch_seconds());
+  co_return co_await legs_->start(model_->engine, std::move(requests), scope_->context());
 }
 
 /// Why the relay must end although nothing failed.
 template <class Api>
-std::optional<Outcome> Generation<Api>::interruption(const StreamWatch& watch) const {
+std::optional<Outcome> Generation<Api>::interruption() const {
   if (exchange_.disconnected()) return Outcome::client_left;
-  if (watch.timed_out()) return Outcome::timed_out;
+  if (watch_->timed_out()) return Outcome::timed_out;
   if (scope_->context()->is_killed()) return Outcome::stopped;
   return std::nullopt;
 }
@@ -326,36 +328,35 @@ std::optional<Outcome> Generation<Api>::interruption(const StreamWatch& watch) c
 /// Brings batches from the engine through the stages to the client until the response's last bytes
 /// stand in out_.
 template <class Api>
-net::awaitable<Result<Outcome>> Generation<Api>::relay(EngineLegs& legs, EventStream* events,
-                                                       StreamWatch& watch) {
+net::awaitable<Result<Outcome>> Generation<Api>::relay() {
   pipeline_->begin(out_);
   annotation_bytes_ = out_.size();
   while (prompts_open_ > 0) {
-    auto more = co_await relay_batch(legs, events, watch);
-    if (const auto interrupted = interruption(watch)) co_return *interrupted;
-    if (!more) co_return fail(std::move(more).error());
+    auto relayed = co_await relay_batch();
+    if (const auto interrupted = interruption()) co_return *interrupted;
+    if (!relayed) co_return fail(std::move(relayed).error());
   }
   co_return Outcome::complete;
 }
 
 template <class Api>
-net::awaitable<Result<bool>> Generation<Api>::relay_batch(EngineLegs& legs, EventStream* events,
-                                                          StreamWatch& watch) {
-  auto next = co_await legs.next();
+net::awaitable<Result<void>> Generation<Api>::relay_batch() {
+  auto next = co_await legs_->next();
   // A killed engine may end as if it had finished; relay() knows better.
-  if (scope_->context()->is_killed()) co_return false;
+  if (scope_->context()->is_killed()) co_return Result<void>();
   DYN_CO_TRY(EngineLegs::Batch batch, std::move(next));
   const base::SteadyTime now = Clock::system().now();
-  watch.heard(now);
+  watch_->heard(now);
   bool over = batch.prompt_over;
   if (!batch.outputs.empty()) {
     scope_->tokens(count_tokens(batch.outputs), now);
+    const runtime::SlowSection section("llm::response");
     DYN_CO_CHECK(pipeline_->feed(batch.prompt, batch.outputs, out_));
     if (pipeline_->engine_finished(batch.prompt)) {
-      legs.stop_prompt(batch.prompt);
+      legs_->stop_prompt(batch.prompt);
       over = true;
     } else if (request_->choices() > 1 && pipeline_->choice_stopped(batch.prompt, batch.choice)) {
-      legs.stop_choice(batch.prompt, batch.choice);
+      legs_->stop_choice(batch.prompt, batch.choice);
     }
   }
   if (over) {
@@ -363,16 +364,15 @@ net::awaitable<Result<bool>> Generation<Api>::relay_batch(EngineLegs& legs, Even
     DYN_CO_CHECK(pipeline_->finish(batch.prompt, out_));
   }
   // The last bytes leave together with the end of the response.
-  if (events == nullptr || prompts_open_ == 0 || out_.empty()) co_return true;
-  auto sent = co_await events->write(out_);
+  if (!events_ || prompts_open_ == 0 || out_.empty()) co_return Result<void>();
+  auto sent = co_await events_->write(out_);
   out_.clear();
-  DYN_CO_CHECK(std::move(sent));
-  co_return true;
+  co_return sent;
 }
 
 /// Ends the response and settles the accounts.
 template <class Api>
-net::awaitable<void> Generation<Api>::conclude(Outcome outcome, EventStream* events) {
+net::awaitable<void> Generation<Api>::conclude(Outcome outcome) {
   DYN_LOG_DEBUG("llm::http", "response_over",
                 {{"request_id", request_id_},
                  {"model", request_->model},
@@ -381,8 +381,8 @@ net::awaitable<void> Generation<Api>::conclude(Outcome outcome, EventStream* eve
                  {"completion_tokens", std::uint64_t{pipeline_->stats().completion_tokens}}});
   switch (outcome) {
     case Outcome::complete: {
-      auto sent = events != nullptr ? co_await events->finish(out_)
-                                    : co_await exchange_.respond(200, kJsonType, std::move(out_));
+      auto sent = events_ ? co_await events_->finish(out_)
+                          : co_await exchange_.respond(200, kJsonType, std::move(out_));
       if (sent)
         scope_->succeed(pipeline_->stats());
       else
@@ -395,15 +395,15 @@ net::awaitable<void> Generation<Api>::conclude(Outcome outcome, EventStream* eve
       break;
     case Outcome::failed: {
       pipeline_->fail(out_);  // behind what is still there: whole events
-      static_cast<void>(co_await events->finish(out_));
+      static_cast<void>(co_await events_->finish(out_));
       break;
     }
     case Outcome::timed_out:
     case Outcome::stopped: {
       const bool silent = outcome == Outcome::timed_out;
-      if (events != nullptr && events->begun()) {  // ends without [DONE]
+      if (events_ && events_->begun()) {  // ends without [DONE]
         scope_->fail(silent ? ErrorType::response_timeout : ErrorType::cancelled);
-        static_cast<void>(co_await events->finish({}));
+        static_cast<void>(co_await events_->finish({}));
       } else {
         co_await answer(silent ? Error(Errc::deadline_exceeded, "The engine did not answer in time")
                                : Error(Errc::unavailable, "Service is not ready"));
@@ -430,42 +430,13 @@ net::awaitable<void> Generation<Api>::answer(Error error) {
 
 }  // namespace
 
-Error not_ready(const ServedModel& model) {
-  if (!model.reason.empty())
-    return {Errc::unavailable, "Model `" + model.name + "` cannot serve requests: " + model.reason};
-  return {Errc::unavailable,
-          "Model `" + model.name +
-              "` is not ready to serve requests yet. The deployment may still be starting up or "
-              "is not fully provisioned. Please retry shortly."};
-}
-
-Error model_not_found() {
-  return Error(Errc::not_found, "Model not found")
-      .with_param("model")
-      .with_reason("model_not_found");
-}
-
-net::awaitable<Result<std::string>> read_json_body(const ServiceParts& parts, Exchange& exchange) {
-  if (!has_json_content(exchange.head()))
-    co_return fail(Errc::unsupported_media_type,
-                   "Expected request with Content-Type application/json");
-  auto body = co_await exchange.read_body(parts.settings.body_limit_bytes());
-  if (body) co_return body;
-  if (body.error().code() == Errc::deadline_exceeded)
-    co_return fail(std::move(body).error().with_backend_status(408));
-  if (body.error().code() != Errc::payload_too_large) co_return body;
-  co_return fail(Errc::payload_too_large, "Request body exceeds the limit of " +
-                                              std::to_string(parts.settings.body_limit_mib) +
-                                              " MB set by DYN_HTTP_BODY_LIMIT_MB");
-}
-
-net::awaitable<void> serve_chat(const ServiceParts& parts, Exchange& exchange) {
-  Generation<Chat> generation(parts, exchange);
+net::awaitable<void> serve_chat(RouteCall call) {
+  Generation<Chat> generation(call);
   co_await generation.serve();
 }
 
-net::awaitable<void> serve_completions(const ServiceParts& parts, Exchange& exchange) {
-  Generation<Completion> generation(parts, exchange);
+net::awaitable<void> serve_completions(RouteCall call) {
+  Generation<Completion> generation(call);
   co_await generation.serve();
 }
 

@@ -15,8 +15,8 @@ using Fill = ConnectionIo::Fill;
 
 // A body that the handler did not want is read and dropped up to this size, so that the connection
 // can be used again; above it the connection is closed.
-constexpr std::uint64_t kSkippedBodyBytes = 256 * 1024;
-constexpr std::size_t kFirstReserveBytes = 64 * 1024;
+constexpr std::uint64_t kSkippedBodyBytes = std::size_t{256} * 1024;
+constexpr std::size_t kFirstReserveBytes = std::size_t{64} * 1024;
 constexpr std::size_t kRequestIdBytes = 256;
 
 std::string_view echoed_request_id(const RequestHead& head) noexcept {

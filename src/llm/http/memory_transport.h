@@ -73,11 +73,11 @@ class MemoryTransport final : public Transport {
     return 0;
   }
   boost::asio::awaitable<boost::system::error_code> write(std::span<const std::string_view> parts,
-                                                          StallWatch& watch) override {
+                                                          StallWatch* watch) override {
     while (!peer_.takes_bytes && !closed_) {
-      watch.write_blocked();
+      watch->write_blocked();
       co_await window_.wait();
-      watch.write_resumed();
+      watch->write_resumed();
     }
     if (closed_) co_return boost::asio::error::bad_descriptor;
     for (const auto part : parts) peer_.from_server.append(part);
@@ -86,7 +86,7 @@ class MemoryTransport final : public Transport {
   }
   bool peer_has_closed() noexcept override { return peer_.closed_by_client; }
   bool half_closes() const noexcept override { return true; }
-  boost::asio::awaitable<void> shutdown_send(StallWatch&) override {
+  boost::asio::awaitable<void> shutdown_send(StallWatch*) override {
     peer_.closed_by_server = true;
     co_return;
   }

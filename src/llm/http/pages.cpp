@@ -13,7 +13,6 @@
 #include <vector>
 
 #include "llm/http/error_response.h"
-#include "llm/http/request_headers.h"
 
 namespace dynamo::llm::http {
 namespace {
@@ -80,50 +79,43 @@ std::string readiness(std::string_view id, const ServedModel& model) {
   return text;
 }
 
-net::awaitable<void> respond_error(const ServiceParts& parts, Exchange& exchange, Error error) {
-  const int overload = parts.settings.overload_status;
-  static_cast<void>(co_await respond_failure(exchange, classify(error, overload), overload,
-                                             request_id_of(exchange.head())));
-}
-
 }  // namespace
 
-net::awaitable<void> serve_models(const ServiceParts& parts, Exchange& exchange) {
+net::awaitable<void> serve_models(RouteCall call) {
   std::vector<openai::Model> models;
-  const auto snapshot = parts.models.snapshot();
+  const auto snapshot = call.parts.models.snapshot();
   for (const auto& [name, model] : snapshot->names())
-    if (model->ready) models.push_back(describe(parts.settings, name, *model));
-  const bool anthropic = exchange.head().header("anthropic-version").has_value();
+    if (model->ready) models.push_back(describe(call.parts.settings, name, *model));
+  const bool anthropic = call.exchange.head().header("anthropic-version").has_value();
   std::string body = anthropic ? anthropic_list(models) : openai::models_body(models);
-  static_cast<void>(co_await exchange.respond(200, kJsonType, std::move(body)));
+  static_cast<void>(co_await call.exchange.respond(200, kJsonType, std::move(body)));
 }
 
-net::awaitable<void> serve_model(const ServiceParts& parts, Exchange& exchange,
-                                 std::string_view id) {
-  const auto snapshot = parts.models.snapshot();
+net::awaitable<void> serve_model(RouteCall call, std::string_view id) {
+  const auto snapshot = call.parts.models.snapshot();
   std::string body;
   if (const auto model = snapshot->find(id)) {
     if (!model->ready) {
-      co_await respond_error(parts, exchange, not_ready(*model));
+      co_await answer_error(call, not_ready(*model));
       co_return;
     }
     JsonWriter out(body);
-    openai::write_json(out, describe(parts.settings, id, *model));
+    openai::write_json(out, describe(call.parts.settings, id, *model));
   } else if (id.ends_with("/ready")) {
     id.remove_suffix(std::string_view("/ready").size());
     if (const auto asked = snapshot->find(id)) body = readiness(id, *asked);
   }
   if (body.empty())
-    co_await respond_error(parts, exchange, model_not_found());
+    co_await answer_error(call, model_not_found());
   else
-    static_cast<void>(co_await exchange.respond(200, kJsonType, std::move(body)));
+    static_cast<void>(co_await call.exchange.respond(200, kJsonType, std::move(body)));
 }
 
-net::awaitable<void> serve_health(const ServiceParts& parts, Exchange& exchange) {
-  const Stage stage = parts.shutdown.stage();
+net::awaitable<void> serve_health(RouteCall call) {
+  const Stage stage = call.parts.shutdown.stage();
   if (stage == Stage::running) {
     // Engines in this process have no endpoints or instances of their own.
-    static_cast<void>(co_await exchange.respond(
+    static_cast<void>(co_await call.exchange.respond(
         200, kJsonType, R"({"status":"healthy","endpoints":[],"instances":[]})"));
     co_return;
   }
@@ -131,13 +123,13 @@ net::awaitable<void> serve_health(const ServiceParts& parts, Exchange& exchange)
   body += stage == Stage::draining ? "draining" : "stopping";
   body += R"(","message":"Service is not ready"})";
   static_cast<void>(
-      co_await exchange.respond(503, kJsonType, std::move(body), {{"retry-after", "1"}}));
+      co_await call.exchange.respond(503, kJsonType, std::move(body), {{"retry-after", "1"}}));
 }
 
-net::awaitable<void> serve_live(const ServiceParts& parts, Exchange& exchange) {
-  const Stage stage = parts.shutdown.stage();
+net::awaitable<void> serve_live(RouteCall call) {
+  const Stage stage = call.parts.shutdown.stage();
   const bool live = stage == Stage::running || stage == Stage::draining;
-  static_cast<void>(co_await exchange.respond(
+  static_cast<void>(co_await call.exchange.respond(
       live ? 200 : 503, kJsonType,
       live ? R"({"status":"live","message":"Service is live"})"
            : R"({"status":"shutting_down","message":"Service is shutting down"})"));

@@ -38,7 +38,7 @@ class PlainTransport final : public Transport {
   }
 
   net::awaitable<error_code> write(std::span<const std::string_view> parts,
-                                   StallWatch& watch) override {
+                                   StallWatch* watch) override {
     std::array<net::const_buffer, kPartsMax> buffers;
     std::size_t count = 0;
     for (const auto part : parts)
@@ -49,10 +49,10 @@ class PlainTransport final : public Transport {
       std::size_t sent = socket_.write_some(
           std::span<const net::const_buffer>(buffers).subspan(first, count - first), ec);
       if (ec == net::error::would_block) {
-        watch.write_blocked();
+        watch->write_blocked();
         const auto [wait_error] =
             co_await socket_.async_wait(net::ip::tcp::socket::wait_write, kUseTuple);
-        watch.write_resumed();
+        watch->write_resumed();
         if (wait_error) co_return wait_error;
         continue;
       }
@@ -67,7 +67,7 @@ class PlainTransport final : public Transport {
 
   bool half_closes() const noexcept override { return true; }
 
-  net::awaitable<void> shutdown_send(StallWatch&) override {
+  net::awaitable<void> shutdown_send(StallWatch*) override {
     error_code ignored;
     socket_.shutdown(net::ip::tcp::socket::shutdown_send, ignored);
     co_return;

@@ -15,7 +15,7 @@ namespace {
 
 // Bounds of the reference on forwarded metadata.
 constexpr std::size_t kMetadataEntries = 64;
-constexpr std::size_t kMetadataBytes = 64 * 1024;
+constexpr std::size_t kMetadataBytes = std::size_t{64} * 1024;
 
 template <class T>
 std::optional<T> number(const RequestHead& head, std::initializer_list<std::string_view> names) {

@@ -13,7 +13,7 @@ using boost::beast::error_code;
 using BeastText = boost::beast::string_view;
 
 // An unfinished chunk header or trailer may be this long; no client writes more than a few bytes.
-constexpr std::size_t kChunkHeaderBytes = 16 * 1024;
+constexpr std::size_t kChunkHeaderBytes = std::size_t{16} * 1024;
 
 std::string_view view(BeastText text) {
   return {text.data(), text.size()};

@@ -67,7 +67,7 @@ class ShardServer {
 
  private:
   using Connections = std::list<Http1Connection*>;
-  net::awaitable<void> serve(Http1Connection& connection);
+  net::awaitable<void> serve(Http1Connection* connection);
   net::awaitable<void> tick();
   void advance_time();
 
@@ -117,12 +117,12 @@ void ShardServer::add(runtime::AcceptedSocket accepted) {
   auto connection = std::make_unique<Http1Connection>(std::move(transport), shared_, ticker_,
                                                       &shard_, std::move(accepted.peer));
   shared_.connections.fetch_add(1, std::memory_order_relaxed);
-  scope_.spawn([this, owned = std::move(connection)] { return serve(*owned); });
+  scope_.spawn([this, owned = std::move(connection)] { return serve(owned.get()); });
 }
 
-net::awaitable<void> ShardServer::serve(Http1Connection& connection) {
-  const auto place = connections_.insert(connections_.end(), &connection);
-  co_await connection.run();
+net::awaitable<void> ShardServer::serve(Http1Connection* connection) {
+  const auto place = connections_.insert(connections_.end(), connection);
+  co_await connection->run();
   connections_.erase(place);
   shared_.connections.fetch_sub(1, std::memory_order_relaxed);
   if (connections_.empty() && stopping_) timer_.cancel();

@@ -37,8 +37,8 @@ bool equals_in_constant_time(std::string_view a, std::string_view b) noexcept {
   return difference == 0;
 }
 
-net::awaitable<void> respond_page(Exchange& exchange, std::string_view type, std::string text) {
-  static_cast<void>(co_await exchange.respond(200, type, std::move(text)));
+net::awaitable<void> respond_page(RouteCall call, std::string_view type, std::string text) {
+  static_cast<void>(co_await call.exchange.respond(200, type, std::move(text)));
 }
 
 }  // namespace
@@ -111,6 +111,7 @@ struct HttpService::Impl {
 
   void add_routes();
   net::awaitable<void> dispatch(Exchange& exchange);
+  net::awaitable<void> refuse_route(RouteCall call, const Router::Match& match) const;
   bool authorized(const RequestHead& head) const noexcept;
 
   HttpServiceOptions options;
@@ -124,13 +125,13 @@ struct HttpService::Impl {
 };
 
 void HttpService::Impl::add_routes() {
-  const auto page = [](std::string_view type, auto text) {
-    return [type, text](Exchange& exchange, std::string_view) {
-      return respond_page(exchange, type, text());
+  const auto page = [this](std::string_view type, auto text) {
+    return [this, type, text](Exchange& exchange, std::string_view) {
+      return respond_page({parts, exchange}, type, text());
     };
   };
-  const auto of = [this](net::awaitable<void> (*serve)(const ServiceParts&, Exchange&)) {
-    return [this, serve](Exchange& exchange, std::string_view) { return serve(parts, exchange); };
+  const auto of = [this](net::awaitable<void> (*serve)(RouteCall)) {
+    return [this, serve](Exchange& exchange, std::string_view) { return serve({parts, exchange}); };
   };
   router->add({Method::post,
                settings.chat_path,
@@ -162,13 +163,14 @@ void HttpService::Impl::add_routes() {
                Access::key,
                of(serve_models),
                {"Models that are served", "models", {}}});
-  router->add(
-      {Method::get,
-       settings.models_path + "/{*id}",
-       Gate::always,
-       Access::key,
-       [this](Exchange& exchange, std::string_view id) { return serve_model(parts, exchange, id); },
-       {"One model; with /ready behind its id, whether it is ready", "models", {}}});
+  router->add({Method::get,
+               settings.models_path + "/{*id}",
+               Gate::always,
+               Access::key,
+               [this](Exchange& exchange, std::string_view id) {
+                 return serve_model({parts, exchange}, id);
+               },
+               {"One model; with /ready behind its id, whether it is ready", "models", {}}});
   router->add({Method::get,
                settings.health_path,
                Gate::always,
@@ -212,38 +214,33 @@ bool HttpService::Impl::authorized(const RequestHead& head) const noexcept {
 
 net::awaitable<void> HttpService::Impl::dispatch(Exchange& exchange) {
   const RequestHead& head = exchange.head();
+  const RouteCall call{parts, exchange};
   if (parts.shutdown.stage() != runtime::Shutdown::Stage::running) server.begin_drain();
   const auto match = router->match(head.method(), head.path());
-  const auto refuse = [&](Error error, HeaderList headers = {}) {
-    return respond_failure(exchange, classify(error, settings.overload_status),
-                           settings.overload_status, request_id_of(head), std::move(headers));
-  };
-  if (match.route == nullptr) {
-    if (!match.allow.empty()) {
-      static_cast<void>(co_await refuse(
-          Error(Errc::method_not_allowed,
-                std::string(head.method_text()) + " is not allowed here, only " + match.allow),
-          {{"allow", match.allow}}));
-    } else if (router->gated(head.method(), head.path())) {
-      static_cast<void>(co_await refuse(model_not_found()));
-    } else {
-      static_cast<void>(co_await refuse(
-          Error(Errc::not_found, "Route not found: " + std::string(head.method_text()) + " " +
-                                     base::to_valid_utf8(head.path()))));
-    }
-    co_return;
-  }
+  if (match.route == nullptr) return refuse_route(call, match);
   if (match.route->access == Access::key && !authorized(head)) {
     const bool given = head.header("authorization").has_value();
-    static_cast<void>(
-        co_await refuse(Error(Errc::unauthenticated, given ? "Incorrect API key provided"
-                                                           : "No API key provided; send it as "
-                                                             "'Authorization: Bearer KEY'")
-                            .with_reason("invalid_api_key"),
-                        {{"www-authenticate", "Bearer"}}));
-    co_return;
+    Error error(Errc::unauthenticated,
+                given ? "Incorrect API key provided"
+                      : "No API key provided; send it as 'Authorization: Bearer KEY'");
+    return answer_error(call, std::move(error).with_reason("invalid_api_key"),
+                        {{"www-authenticate", "Bearer"}});
   }
-  co_await match.route->handler(exchange, match.rest);
+  return match.route->handler(exchange, match.rest);
+}
+
+/// Why there is no route for a request.
+net::awaitable<void> HttpService::Impl::refuse_route(RouteCall call,
+                                                     const Router::Match& match) const {
+  const RequestHead& head = call.exchange.head();
+  const std::string method(head.method_text());
+  if (!match.allow.empty()) {
+    Error error(Errc::method_not_allowed, method + " is not allowed here, only " + match.allow);
+    return answer_error(call, std::move(error), {{"allow", match.allow}});
+  }
+  if (router->gated(head.method(), head.path())) return answer_error(call, model_not_found());
+  return answer_error(call, Error(Errc::not_found, "Route not found: " + method + " " +
+                                                       base::to_valid_utf8(head.path())));
 }
 
 HttpService::HttpService(HttpServiceOptions options, runtime::ShardPool& shards,

@@ -592,7 +592,7 @@ TEST_F(ServiceTest, EndsARequestWhoseEngineIsSilentForTooLong) {
   runtime::MetricsRegistry registry;
   FrontendMetrics metrics(registry, "dynamo_frontend");
   const ServiceParts parts{settings, no_template, compute_, shutdown_, models_, metrics};
-  HttpServer server({}, pool_, [&](Exchange& exchange) { return serve_chat(parts, exchange); });
+  HttpServer server({}, pool_, [&](Exchange& exchange) { return serve_chat({parts, exchange}); });
   ASSERT_TRUE(server.start());
   const auto ask = [&](std::string_view more, std::string_view content) {
     Client client(server.port());

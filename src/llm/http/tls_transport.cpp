@@ -65,7 +65,7 @@ class TlsTransport final : public Transport {
   }
 
   net::awaitable<error_code> write(std::span<const std::string_view> parts,
-                                   StallWatch& watch) override {
+                                   StallWatch* watch) override {
     std::size_t total = 0;
     for (const auto part : parts) total += part.size();
     flat_.clear();
@@ -73,10 +73,10 @@ class TlsTransport final : public Transport {
     for (const auto part : parts) flat_.append(part);
     std::size_t sent = 0;
     while (sent < flat_.size()) {
-      watch.write_blocked();
+      watch->write_blocked();
       const auto [ec, n] = co_await stream_.async_write_some(
           net::buffer(flat_.data() + sent, flat_.size() - sent), kUseTuple);
-      watch.write_resumed();
+      watch->write_resumed();
       if (ec) co_return ec;
       sent += n;
     }
@@ -90,11 +90,11 @@ class TlsTransport final : public Transport {
 
   /// Sends close_notify. The peer's own is not waited for (RFC 8446 section 6.1 allows that):
   /// OpenSSL is told that it has come, so the operation ends when ours is written.
-  net::awaitable<void> shutdown_send(StallWatch& watch) override {
+  net::awaitable<void> shutdown_send(StallWatch* watch) override {
     ::SSL_set_shutdown(stream_.native_handle(), SSL_RECEIVED_SHUTDOWN);
-    watch.write_blocked();
+    watch->write_blocked();
     static_cast<void>(co_await stream_.async_shutdown(kUseTuple));
-    watch.write_resumed();
+    watch->write_resumed();
   }
 
   void close() noexcept override {
@@ -103,8 +103,8 @@ class TlsTransport final : public Transport {
   }
 
  private:
-  static constexpr std::size_t kRecordBytes = 16 * 1024;
-  static constexpr std::size_t kKeptBytes = 4 * 1024;
+  static constexpr std::size_t kRecordBytes = std::size_t{16} * 1024;
+  static constexpr std::size_t kKeptBytes = std::size_t{4} * 1024;
   net::ssl::stream<net::ip::tcp::socket> stream_;
   std::vector<char> ahead_;
   std::size_t taken_ = 0;

@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "llm/http/error_response.h"
-#include "llm/http/request_headers.h"
 
 namespace dynamo::llm::http {
 namespace {
@@ -20,7 +19,7 @@ namespace {
 namespace net = boost::asio;
 
 // A body of this size is parsed and tokenized in less than 100 us.
-constexpr std::size_t kInlineBodyBytes = 2 * 1024;
+constexpr std::size_t kInlineBodyBytes = std::size_t{2} * 1024;
 
 Error wrong(std::string_view member, std::string_view expected) {
   return Error(Errc::invalid_argument,
@@ -155,39 +154,34 @@ Result<std::string> detokenize(std::string_view text, const ModelSnapshot& model
 
 using Operation = Result<std::string> (*)(std::string_view, const ModelSnapshot&);
 
-net::awaitable<Result<std::string>> run(const ServiceParts& parts, Exchange& exchange,
-                                        Operation operation) {
-  DYN_CO_TRY(std::string body, co_await read_json_body(parts, exchange));
-  if (parts.shutdown.stage() != runtime::Shutdown::Stage::running)
+net::awaitable<Result<std::string>> run(RouteCall call, Operation operation) {
+  DYN_CO_TRY(std::string body, co_await read_json_body(call));
+  if (call.parts.shutdown.stage() != runtime::Shutdown::Stage::running)
     co_return fail(Errc::unavailable, "Service is not ready");
-  auto models = parts.models.snapshot();
+  auto models = call.parts.models.snapshot();
   if (body.size() <= kInlineBodyBytes) co_return operation(body, *models);
   auto job = [operation, body = std::move(body), models = std::move(models)] {
     return operation(body, *models);
   };
-  DYN_CO_TRY(auto done, co_await parts.compute.run(std::move(job)));
+  DYN_CO_TRY(auto done, co_await call.parts.compute.run(std::move(job)));
   co_return done;
 }
 
-net::awaitable<void> serve(const ServiceParts& parts, Exchange& exchange, Operation operation) {
-  auto answer = co_await run(parts, exchange, operation);
-  if (answer) {
-    static_cast<void>(co_await exchange.respond(200, kJsonType, *std::move(answer)));
-    co_return;
-  }
-  const int overload = parts.settings.overload_status;
-  static_cast<void>(co_await respond_failure(exchange, classify(answer.error(), overload), overload,
-                                             request_id_of(exchange.head())));
+net::awaitable<void> serve(RouteCall call, Operation operation) {
+  auto answer = co_await run(call, operation);
+  if (answer)
+    static_cast<void>(co_await call.exchange.respond(200, kJsonType, *std::move(answer)));
+  else
+    co_await answer_error(call, std::move(answer).error());
 }
 
 }  // namespace
 
-net::awaitable<void> serve_tokenize(const ServiceParts& parts, Exchange& exchange) {
-  return serve(parts, exchange, tokenize);
+net::awaitable<void> serve_tokenize(RouteCall call) {
+  return serve(call, tokenize);
 }
-
-net::awaitable<void> serve_detokenize(const ServiceParts& parts, Exchange& exchange) {
-  return serve(parts, exchange, detokenize);
+net::awaitable<void> serve_detokenize(RouteCall call) {
+  return serve(call, detokenize);
 }
 
 }  // namespace dynamo::llm::http

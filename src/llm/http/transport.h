@@ -41,7 +41,7 @@ class Transport {
 
   /// Writes all parts in order, as few system calls as the peer's window allows.
   virtual boost::asio::awaitable<boost::system::error_code> write(
-      std::span<const std::string_view> parts, StallWatch& watch) = 0;
+      std::span<const std::string_view> parts, StallWatch* watch) = 0;
 
   /// Asks the kernel whether the peer has closed, without reading: for a connection whose input
   /// is full.
@@ -49,7 +49,7 @@ class Transport {
   /// Whether bytes of the peer can still be read after shutdown_send().
   virtual bool half_closes() const noexcept = 0;
   /// Ends our half of the stream.
-  virtual boost::asio::awaitable<void> shutdown_send(StallWatch& watch) = 0;
+  virtual boost::asio::awaitable<void> shutdown_send(StallWatch* watch) = 0;
   /// Ends both; waits become ready. Idempotent.
   virtual void close() noexcept = 0;
 };

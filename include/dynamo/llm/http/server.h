@@ -30,12 +30,13 @@ struct TlsFiles {
 /// What a client may cost. Every wait for a client has an end.
 struct ServerLimits {
   std::size_t head_bytes = base::limits::kHttpHeadBytes;
-  std::size_t request_line_bytes = 8 * 1024;  ///< RFC 9112 section 3 recommends 8000 at least
+  std::size_t request_line_bytes =
+      std::size_t{8} * 1024;  ///< RFC 9112 section 3 recommends 8000 at least
   std::size_t header_fields = base::limits::kHttpHeaderFields;
-  std::size_t connections = 16 * 1024;  ///< more are answered 503 and closed
+  std::size_t connections = std::size_t{16} * 1024;  ///< more are answered 503 and closed
   /// Kernel buffer of one connection's unsent bytes (the kernel keeps up to twice as much); with
   /// automatic sizing one reader that stops could cost 4 MiB.
-  std::size_t send_buffer_bytes = 256 * 1024;
+  std::size_t send_buffer_bytes = std::size_t{256} * 1024;
 
   std::chrono::milliseconds handshake{10'000};
   std::chrono::milliseconds head{10'000};        ///< from a head's first byte to its last

@@ -4,6 +4,8 @@
 #include <dynamo/llm/response/response_pipeline.h>
 #include <dynamo/openai/chat.h>
 
+#include <cstdlib>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -125,6 +127,32 @@ void parse_and_validate_chat(benchmark::State& state) {
   state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(body.size()));
 }
 BENCHMARK(parse_and_validate_chat);
+
+// Template and tokenizer of Qwen3 on a prompt of `state.range(0)` words; what estimate_cost() says
+// about it stands beside.
+void preprocess_chat(benchmark::State& state) {
+  const char* set = std::getenv("DYNAMO_CACHE_DIR");
+  const char* home = std::getenv("HOME");
+  const std::filesystem::path cache =
+      set != nullptr ? std::filesystem::path(set)
+                     : std::filesystem::path(home != nullptr ? home : "") / ".cache/dynamo-cpp";
+  static const auto card = load_model_card(cache / "tokenizers" / "qwen3", {.name = "qwen3"});
+  if (!card) {
+    state.SkipWithError("the Qwen3 tokenizer is not here; ./x deps fetches it");
+    return;
+  }
+  std::string words;
+  for (std::int64_t i = 0; i < state.range(0); ++i) words += i % 3 == 0 ? "the " : "tokenizer ";
+  const auto asked = *openai::chat_request_from_json(Json::object(
+      {{"model", Json("qwen3")},
+       {"messages",
+        Json(Json::Array{Json::object({{"role", Json("user")}, {"content", Json(words)}})})}}));
+  const Preprocessor preprocessor(*card);
+  for (auto _ : state) benchmark::DoNotOptimize(preprocessor.preprocess(asked));
+  state.counters["estimate_ns"] = static_cast<double>(preprocessor.estimate_cost(asked).count());
+  state.counters["bytes"] = static_cast<double>(words.size());
+}
+BENCHMARK(preprocess_chat)->Arg(1)->Arg(20)->Arg(200)->Arg(2000);
 
 }  // namespace
 }  // namespace dynamo::llm::response_bench

@@ -45,7 +45,9 @@ Result<void> check_prompts(const CompletionRequest& request) {
     const std::string what = text ? "Prompt string" : "Prompt token array";
     if (!request.prompt_is_list) return invalid("prompt", what + " cannot be empty");
     const std::string index = std::to_string(i);
-    return invalid("prompt[" + index + "]", what + " at index " + index + " cannot be empty");
+    std::string message = what;
+    message.append(" at index ").append(index).append(" cannot be empty");
+    return invalid("prompt[" + index + "]", std::move(message));
   }
   if (request.total_choices() > kChoicesMax) {
     return invalid("prompt", "The number of prompts times n must be at most " +

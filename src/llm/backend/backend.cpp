@@ -48,7 +48,7 @@ struct Backend::Impl {
       if (!in.completion_usage) return;
       BackendOutput& late = out.emplace_back();
       late.index = index;
-      late.completion_usage = std::move(in.completion_usage);
+      late.completion_usage = in.completion_usage;
       return;
     }
     BackendOutput& one = out.emplace_back();
@@ -58,7 +58,7 @@ struct Backend::Impl {
       one.logprobs = detail::token_logprobs(*tokenizer, in, counted, tokens_as_ids);
     }
     one.token_ids = std::move(in.token_ids);
-    one.completion_usage = std::move(in.completion_usage);
+    one.completion_usage = in.completion_usage;
     one.disaggregated_params = std::move(in.disaggregated_params);
     one.engine_data = std::move(in.engine_data);
     one.routing_data = std::move(in.routing_data);

@@ -16,6 +16,7 @@ sys.path.insert(0, str(ROOT / "tools" / "x"))
 import build  # noqa: E402
 import context  # noqa: E402
 import deps  # noqa: E402
+import fuzz  # noqa: E402
 
 
 def x(*arguments):
@@ -49,6 +50,9 @@ class Command(unittest.TestCase):
 
     def test_a_feature_can_be_turned_off(self):
         self.assertEqual(build.feature_options(["no-llama"]), ["-DDYNAMO_LLAMA=OFF"])
+
+    def test_comparisons_are_found_by_their_file_names(self):
+        self.assertEqual(fuzz.differentials()["jinja-differential"].name, "jinja_differential.py")
 
     def test_a_missing_tool_names_the_fix(self):
         with self.assertRaisesRegex(context.Failure, "no-such-tool is not installed. Fix: ./x deps"):

@@ -56,7 +56,8 @@ def tidy():
 
 
 def fuzzing():
-    fuzz.run("all", 240)
+    fuzz.run("all", 210)
+    fuzz.run("jinja-differential", 4000)
 
 
 STEPS = [  # name, budget in minutes, what

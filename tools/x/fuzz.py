@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the libFuzzer binaries of tests/fuzz under ASan and UBSan."""
+"""Runs the libFuzzer binaries of tests/fuzz under ASan and UBSan, and its comparisons with other implementations.
+
+A comparison is tests/fuzz/NAME_differential.py, called with the path of dynamo-conformance and --count N; it prints
+what differs with what reproduces it, and its status is 1 when something does.
+"""
 import os
 import re
 import subprocess
 
 import build
 import deps
-from context import CACHE, Failure, ROOT, environment, output, say
+from context import CACHE, Failure, ROOT, VENV, environment, output, run as run_command, say
 
-CORPUS = ROOT / "tests" / "fuzz" / "corpus"
+FOLDER = ROOT / "tests" / "fuzz"
+CORPUS = FOLDER / "corpus"
 
 
 def targets():
@@ -38,19 +43,33 @@ def run_one(name, seconds, arguments=()):
         raise Failure(f"fuzz target {name} failed; the input lies in build/fuzz/artifacts")
 
 
-def run(target, seconds, arguments=()):
+def differentials():
+    """Name of the target -> its script."""
+    return {path.stem.replace("_", "-"): path for path in sorted(FOLDER.glob("*_differential.py"))}
+
+
+def run_differential(script, count, arguments=()):
+    build.build("release", targets=["dynamo-conformance"], with_deps=False)
+    run_command(VENV / "bin" / "python", script, build.folder("release") / "bin" / "dynamo-conformance",
+                *(["--count", count] if count else []), *arguments)
+
+
+def run(target, amount=None, arguments=()):
+    """`amount` is in seconds for fuzz targets and in inputs for comparisons. "all" means all fuzz targets."""
     deps.ensure()
+    if target in differentials():
+        return run_differential(differentials()[target], amount, arguments)
     build.configure("fuzz")
     known = targets()
     if target == "list":
-        print("\n".join(known))
+        print("\n".join([*known, *differentials()]))
         return
     if target != "all" and target not in known:
-        raise Failure(f"no fuzz target '{target}'. Known: all, {', '.join(known)}")
+        raise Failure(f"no fuzz target '{target}'. Known: all, {', '.join([*known, *differentials()])}")
     chosen = known if target == "all" else [target]
     if not chosen:
         raise Failure("there are no fuzz targets yet")
     build.build("fuzz", targets=[f"dynamo_fuzz_{name}" for name in chosen], with_deps=False)
-    share = max(1, seconds // len(chosen))
+    share = max(1, (amount or 60) // len(chosen))
     for name in chosen:
         run_one(name, share, arguments)

@@ -39,9 +39,9 @@ def parser():
     bench.add_argument("name")
     bench.add_argument("--json", action="store_true", help="machine-readable results")
     bench.add_argument("arguments", nargs="*")
-    fuzz = command("fuzz", "run a fuzz target (all: share the time among all)")
-    fuzz.add_argument("target")
-    fuzz.add_argument("seconds", nargs="?", type=int, default=60)
+    fuzz = command("fuzz", "run a fuzz target, or a comparison with another implementation on random input")
+    fuzz.add_argument("target", help="'list' names them; 'all': every fuzz target, sharing the time")
+    fuzz.add_argument("amount", nargs="?", type=int, help="seconds (of a NAME-differential: inputs)")
     fmt = command("fmt", "format the sources")
     fmt.add_argument("--check", action="store_true", help="only say what differs")
     lint = command("lint", "clang-tidy on the files changed in the last day's commits")
@@ -107,7 +107,7 @@ def dispatch(args, passed):
         return bench.run(args.name, [*args.arguments, *passed], json=args.json, features=features)
     elif args.command == "fuzz":
         import fuzz
-        return fuzz.run(args.target, args.seconds, passed)
+        return fuzz.run(args.target, args.amount, passed)
     elif args.command == "fmt":
         import checks
         return checks.format_sources(check=args.check)

@@ -53,6 +53,21 @@ MarkerSet thought_markers(const ReasoningSpec& reasoning, const Grammar* grammar
   return MarkerSet(markers);
 }
 
+MarkerSet markup_only(const ReasoningSpec& reasoning, const Grammar* grammar) {
+  std::vector<Marker> markers;
+  const auto add_markup = [&](std::string_view text) {
+    const char c = text[0];
+    const bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    if (text.size() > 1 && !word) markers.push_back({text, 0});
+  };
+  for (const std::string& opener : reasoning.openers) add_markup(opener);
+  for (const std::string& closer : reasoning.closers) add_markup(closer);
+  if (grammar != nullptr) {
+    for (const Marker& marker : grammar->text_markers()) add_markup(marker.text);
+  }
+  return MarkerSet(markers);
+}
+
 MarkerSet boundary_markers(const ReasoningSpec& reasoning) {
   std::vector<Marker> markers;
   add(markers, reasoning.openers, kOpener);
@@ -74,7 +89,8 @@ DelimitedParser::DelimitedParser(const ParserOptions& options, ReasoningSpec rea
       grammar_(std::move(grammar)),
       emitter_(options, ids),
       text_set_(text_markers(reasoning_, grammar_.get())),
-      thought_set_(thought_markers(reasoning_, grammar_.get())) {
+      thought_set_(thought_markers(reasoning_, grammar_.get())),
+      markup_set_(markup_only(reasoning_, grammar_.get())) {
   const bool given = options.starting_state != StartingState::unspecified;
   const bool inside =
       given ? options.starting_state == StartingState::reasoning : reasoning_.starts_inside;
@@ -111,6 +127,7 @@ void DelimitedParser::finish(std::vector<Event>& out, OutputEnd end) {
   const std::string input = std::exchange(held_, {});
   run(input, true, end);
   if (!undecided_.empty()) emit_text(std::exchange(undecided_, {}));
+  emitter_.text(std::exchange(behind_seam_, {}));
   if (!thought_.empty()) emitter_.reasoning(std::exchange(thought_, {}));
   emitter_.finish();
 }
@@ -184,7 +201,37 @@ void DelimitedParser::emit_text(std::string_view piece) {
   if (piece.empty()) return;
   last_ = piece.back();
   if (only_space_ && !std::ranges::all_of(piece, is_json_space)) only_space_ = false;
-  emitter_.text(piece);
+  if (seam_.empty()) {
+    emitter_.text(piece);
+  } else {
+    emit_behind_seam(piece);
+  }
+}
+
+// `text` was emitted. Behind it stands a marker, or what may become one, unless it is the last.
+void DelimitedParser::note_tail(std::string_view text, bool followed) {
+  if (!followed) {
+    tail_.clear();
+    return;
+  }
+  if (text.empty()) return;
+  tail_ += text.substr(text.size() - std::min(text.size(), markup_set_.longest_bytes()));
+  const MarkerSet::Hit hit = markup_set_.scan(tail_, false);
+  tail_.erase(0, hit.id == MarkerSet::kNone ? hit.position : tail_.size());
+}
+
+void DelimitedParser::emit_behind_seam(std::string_view piece) {
+  behind_seam_ += piece;
+  while (true) {
+    const std::string joined = seam_ + behind_seam_;
+    const MarkerSet::Hit hit = markup_set_.scan(joined, false);
+    if (hit.position >= seam_.size()) break;
+    if (hit.id == MarkerSet::kNone) return;  // may still be completed
+    behind_seam_.erase(0, hit.position + hit.length - seam_.size());
+    if (behind_seam_.empty()) return;
+  }
+  seam_.clear();
+  emitter_.text(std::exchange(behind_seam_, {}));
 }
 
 void DelimitedParser::emit_reasoning(std::string_view piece) {
@@ -252,6 +299,8 @@ std::size_t DelimitedParser::step_undecided(std::string_view input, bool at_end)
 std::size_t DelimitedParser::step_text(std::string_view input, bool at_end) {
   const MarkerSet::Hit hit = text_set_.scan(input, at_end);
   emit_text(input.substr(0, hit.position));
+  note_tail(input.substr(0, hit.position), hit.position < input.size());
+  if (hit.id != MarkerSet::kNone && seam_.empty()) seam_ = tail_;
   switch (hit.id) {
     case MarkerSet::kNone:
       return hit.position;

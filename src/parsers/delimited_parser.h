@@ -53,6 +53,8 @@ class DelimitedParser final : public OutputParser {
   std::size_t step_call(std::string_view input, bool at_end);
   std::size_t enter_grammar(int id, std::string_view input, const MarkerSet::Hit& hit);
   void emit_text(std::string_view piece);
+  void note_tail(std::string_view text, bool followed);
+  void emit_behind_seam(std::string_view piece);
   void emit_reasoning(std::string_view piece);
   void enter_reasoning();
   void leave_reasoning();
@@ -65,12 +67,17 @@ class DelimitedParser final : public OutputParser {
   MarkerSet text_set_;
   MarkerSet thought_set_;
   MarkerSet boundary_set_;  // for State::undecided
+  MarkerSet markup_set_;    // of text_set_, what can be nothing but markup
 
   State state_ = State::text;
   State after_start_ = State::text;
   bool in_thought_ = false;  // the open call stands inside a thought
   bool label_due_ = false;
   bool only_space_ = true;
+  // Where a marker was taken out, the texts before and behind it must not form another one.
+  std::string tail_;         // end of the text so far, if it is a proper prefix of a marker
+  std::string seam_;         // end of the text before, a proper prefix of a marker
+  std::string behind_seam_;  // text behind it that may complete the marker
   char last_ = 0;
   std::string held_;       // input that is not decided yet
   std::string undecided_;  // in State::undecided

@@ -6,6 +6,8 @@
 #include <dynamo/base/rng.h>
 #include <dynamo/base/uuid.h>
 
+#include <algorithm>
+
 #include "parsers/whitespace.h"
 
 namespace dynamo::parsers::detail {
@@ -40,7 +42,13 @@ void Emitter::push(EventKind kind, std::string_view piece) {
 }
 
 void Emitter::push_text(std::string_view piece) {
-  if (hold_reasoning_ && !content_seen_ && !is_blank(piece)) {
+  if (hold_reasoning_) {
+    // White space alone is no content; it waits behind the thought.
+    if (std::ranges::all_of(piece, is_json_space)) {
+      held_blank_ += piece;
+      if (held_blank_.size() > held_bytes_limit_) release_reasoning(EventKind::reasoning);
+      return;
+    }
     content_seen_ = true;
     release_reasoning(EventKind::reasoning);
   }
@@ -50,7 +58,9 @@ void Emitter::push_text(std::string_view piece) {
 void Emitter::release_reasoning(EventKind as) {
   hold_reasoning_ = false;
   push(as, held_reasoning_);
+  if (as == EventKind::reasoning || held_reasoning_.empty()) push(EventKind::text, held_blank_);
   held_reasoning_.clear();
+  held_blank_.clear();
 }
 
 void Emitter::text(std::string_view piece) {

@@ -113,6 +113,7 @@ class Emitter {
   bool hold_reasoning_;
   bool content_seen_ = false;
   std::string held_reasoning_;
+  std::string held_blank_;  // white space that came while the thought is held
 };
 
 }  // namespace dynamo::parsers::detail

@@ -136,6 +136,15 @@ TEST(OutputParser, MarkupInProseLosesOnlyTheMarker) {
   EXPECT_EQ(parse(pair("phi4"), "import functools as f"), "import functools as f");
 }
 
+TEST(OutputParser, TextsAroundARemovedMarkerDoNotFormAnother) {
+  EXPECT_EQ(parse(pair("hermes"), "a </tool_</tool_call>call> b"), "a </tool_ b");
+  EXPECT_EQ(parse(pair("hermes"), "a </tool_</tool_call>box> b"), "a </tool_box> b");
+  EXPECT_EQ(parse(pair("", "qwen3"), "</th</think>ink>"), "</th");
+  EXPECT_EQ(
+      parse(pair("hermes"), R"(<tool<tool_call>{"name": "f", "arguments": {}}</tool_call>_call>x)"),
+      "<toolf({})x");
+}
+
 TEST(OutputParser, ACallThatIsCutOffEndsIncomplete) {
   EXPECT_EQ(
       parse(pair("qwen25"), R"(<tool_call>{"name": "f", "arguments": {"a": "b)", OutputEnd::length),

@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "parsers/families.h"
 #include "parsers/json_scanner.h"
 #include "parsers/python_literal.h"
 #include "parsers/string_value.h"
@@ -76,6 +77,27 @@ struct Setting {
   OutputEnd end = OutputEnd::stop;
 };
 
+/// What of a tool family can be nothing but markup.
+std::vector<std::string> markup_of(std::string_view tool_parser) {
+  const auto* family = detail::find_tool_family(tool_parser);
+  const auto grammar = family != nullptr ? make_grammar(*family, {}) : nullptr;
+  std::vector<std::string> markup;
+  if (grammar == nullptr) return markup;
+  for (const auto& marker : grammar->text_markers()) {
+    const char c = marker.text[0];
+    if (marker.text.size() > 1 && !(c >= 'a' && c <= 'z')) markup.emplace_back(marker.text);
+  }
+  return markup;
+}
+
+void check_content(const Setting& setting, const std::vector<Event>& events) {
+  ParsedOutput output;
+  fold_events(events, output);
+  for (const std::string& marker : markup_of(setting.options.tool_parser)) {
+    DYN_ASSERT(!output.content.contains(marker));
+  }
+}
+
 std::string parse(const Setting& setting, std::string_view text, std::uint64_t split_seed) {
   base::Rng ids(7);
   base::Rng splits(split_seed);
@@ -92,6 +114,8 @@ std::string parse(const Setting& setting, std::string_view text, std::uint64_t s
     at += size;
   }
   (*parser)->finish(events, setting.end);
+  // A thought that becomes the content is shown as it was thought.
+  if (split_seed == 0 && !options.reasoning_when_content_empty) check_content(setting, events);
   return signature(events, (*parser)->calls_started());
 }
 

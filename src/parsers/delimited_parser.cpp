@@ -53,12 +53,17 @@ MarkerSet thought_markers(const ReasoningSpec& reasoning, const Grammar* grammar
   return MarkerSet(markers);
 }
 
+/// Whether a marker can be nothing but markup; a bracket or a word is prose too.
+bool is_markup(std::string_view text) {
+  const char c = text[0];
+  const bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+  return text.size() > 1 && !word;
+}
+
 MarkerSet markup_only(const ReasoningSpec& reasoning, const Grammar* grammar) {
   std::vector<Marker> markers;
   const auto add_markup = [&](std::string_view text) {
-    const char c = text[0];
-    const bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-    if (text.size() > 1 && !word) markers.push_back({text, 0});
+    if (is_markup(text)) markers.push_back({text, 0});
   };
   for (const std::string& opener : reasoning.openers) add_markup(opener);
   for (const std::string& closer : reasoning.closers) add_markup(closer);
@@ -68,11 +73,16 @@ MarkerSet markup_only(const ReasoningSpec& reasoning, const Grammar* grammar) {
   return MarkerSet(markers);
 }
 
-MarkerSet boundary_markers(const ReasoningSpec& reasoning) {
+MarkerSet boundary_markers(const ReasoningSpec& reasoning, const Grammar* grammar) {
   std::vector<Marker> markers;
   add(markers, reasoning.openers, kOpener);
   add(markers, reasoning.closers, kCloser);
   add(markers, reasoning.exits, kExit);
+  if (grammar != nullptr) {
+    for (const Marker& marker : grammar->text_markers()) {
+      if (is_markup(marker.text)) markers.push_back({marker.text, kExit});
+    }
+  }
   return MarkerSet(markers);
 }
 
@@ -99,7 +109,7 @@ DelimitedParser::DelimitedParser(const ParserOptions& options, ReasoningSpec rea
     label_due_ = !reasoning_.label.empty();
   } else if (reasoning_.first_boundary_decides && !given) {
     state_ = State::undecided;
-    boundary_set_ = boundary_markers(reasoning_);
+    boundary_set_ = boundary_markers(reasoning_, grammar_.get());
   }
   if (state_ == State::text && grammar_ != nullptr && grammar_->primed()) state_ = State::call;
   if (options.guided_json && reasoning_.active()) {
@@ -126,7 +136,12 @@ void DelimitedParser::finish(std::vector<Event>& out, OutputEnd end) {
   emitter_.begin_feed(out);
   const std::string input = std::exchange(held_, {});
   run(input, true, end);
-  if (!undecided_.empty()) emit_text(std::exchange(undecided_, {}));
+  if (!undecided_.empty()) {
+    // It was text; now it is read as such.
+    state_ = State::text;
+    const std::string text = std::exchange(undecided_, {});
+    run(text, true, end);
+  }
   emitter_.text(std::exchange(behind_seam_, {}));
   if (!thought_.empty()) emitter_.reasoning(std::exchange(thought_, {}));
   emitter_.finish();

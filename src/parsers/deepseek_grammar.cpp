@@ -11,7 +11,12 @@
 namespace dynamo::parsers::detail {
 namespace {
 
-enum Tag : int { kBlockOpen, kBlockClose, kCallOpen, kCallClose, kSeparator, kLineEnd };
+constexpr int kBlockOpen = 0;
+constexpr int kBlockClose = 1;
+constexpr int kCallOpen = 2;
+constexpr int kCallClose = 3;
+constexpr int kSeparator = 4;
+constexpr int kLineEnd = 5;
 
 constexpr std::string_view kBlockOpenText = "<｜tool▁calls▁begin｜>";
 constexpr std::string_view kBlockCloseText = "<｜tool▁calls▁end｜>";

@@ -113,7 +113,7 @@ void Emitter::reasoning(std::string_view piece) {
 
 std::string Emitter::new_id() {
   if (ids_ == IdStyle::positional) return "call-" + std::to_string(next_index_ + 1);
-  const std::string uuid =
+  std::string uuid =
       (rng_ != nullptr ? base::Uuid::random(*rng_) : base::Uuid::random()).to_string();
   if (ids_ == IdStyle::uuid) return uuid;
   if (ids_ == IdStyle::call_uuid) return "call-" + uuid;

@@ -11,7 +11,10 @@
 namespace dynamo::parsers::detail {
 namespace {
 
-enum Tag : int { kOpen, kClose, kQuote, kBareCall };
+constexpr int kOpen = 0;
+constexpr int kClose = 1;
+constexpr int kQuote = 2;
+constexpr int kBareCall = 3;
 
 constexpr std::string_view kCallWord = "call:";
 /// A call without its opening token is held until its closing one; more than this is prose.

@@ -15,7 +15,13 @@
 namespace dynamo::parsers::detail {
 namespace {
 
-enum Tag : int { kOpen, kClose, kKeyOpen, kKeyClose, kValueOpen, kValueClose, kBareCall };
+constexpr int kOpen = 0;
+constexpr int kClose = 1;
+constexpr int kKeyOpen = 2;
+constexpr int kKeyClose = 3;
+constexpr int kValueOpen = 4;
+constexpr int kValueClose = 5;
+constexpr int kBareCall = 6;
 
 class GlmGrammar final : public Grammar {
  public:

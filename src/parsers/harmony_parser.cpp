@@ -9,7 +9,13 @@
 namespace dynamo::parsers::detail {
 namespace {
 
-enum Tag : int { kStart, kEnd, kMessage, kChannel, kConstrain, kReturn, kCall };
+constexpr int kStart = 0;
+constexpr int kEnd = 1;
+constexpr int kMessage = 2;
+constexpr int kChannel = 3;
+constexpr int kConstrain = 4;
+constexpr int kReturn = 5;
+constexpr int kCall = 6;
 
 /// Headers are a role, a channel, a recipient and a content type.
 constexpr std::size_t kHeaderBytesLimit = 4 * kNameBytesLimit;

@@ -12,7 +12,13 @@
 namespace dynamo::parsers::detail {
 namespace {
 
-enum Tag : int { kHeader, kThinking, kText, kInvoke, kMedia, kEnd, kSamplingEnd };
+constexpr int kHeader = 0;
+constexpr int kThinking = 1;
+constexpr int kText = 2;
+constexpr int kInvoke = 3;
+constexpr int kMedia = 4;
+constexpr int kEnd = 5;
+constexpr int kSamplingEnd = 6;
 
 constexpr std::string_view kHeaderText = "<|message_model|>";
 constexpr std::string_view kInvokeText = "<|content_invoke_tool_json|>";

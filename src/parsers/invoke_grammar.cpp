@@ -17,14 +17,12 @@
 namespace dynamo::parsers::detail {
 namespace {
 
-enum Tag : int {
-  kBlockOpen,
-  kBlockClose,
-  kInvokeOpen,
-  kInvokeClose,
-  kParameterOpen,
-  kParameterClose
-};
+constexpr int kBlockOpen = 0;
+constexpr int kBlockClose = 1;
+constexpr int kInvokeOpen = 2;
+constexpr int kInvokeClose = 3;
+constexpr int kParameterOpen = 4;
+constexpr int kParameterClose = 5;
 
 /// `"NAME" string="true"`, `'NAME'` or `NAME` between an opening tag and its `>`.
 struct Header {

@@ -101,6 +101,7 @@ class JsonGrammar final : public Grammar {
 
   static std::vector<Marker> block_markers(const JsonFamily& family) {
     std::vector<Marker> markers;
+    markers.reserve(family.openers.size() + family.closers.size());
     for (std::size_t i = 0; i < family.openers.size(); ++i) {
       markers.push_back({family.openers[i], static_cast<int>(i)});
     }
@@ -347,7 +348,9 @@ class JsonGrammar final : public Grammar {
       }
       if (c == '"') skip_in_string_ = true;
       if (c == '{' || c == '[') ++skip_depth_;
-      if ((c == '}' || c == ']') && (skip_depth_ == 0 || --skip_depth_ == 0)) {
+      if (c != '}' && c != ']') continue;
+      if (skip_depth_ > 0) --skip_depth_;
+      if (skip_depth_ == 0) {
         state_ = State::behind;
         return {at + 1, State_::inside};
       }

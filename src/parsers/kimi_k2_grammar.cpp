@@ -13,7 +13,11 @@
 namespace dynamo::parsers::detail {
 namespace {
 
-enum Tag : int { kSectionOpen, kSectionClose, kCallOpen, kArgumentOpen, kCallClose };
+constexpr int kSectionOpen = 0;
+constexpr int kSectionClose = 1;
+constexpr int kCallOpen = 2;
+constexpr int kArgumentOpen = 3;
+constexpr int kCallClose = 4;
 
 constexpr std::array<Marker, 7> kMarkers{{{"<|tool_calls_section_begin|>", kSectionOpen},
                                           {"<|tool_call_section_begin|>", kSectionOpen},

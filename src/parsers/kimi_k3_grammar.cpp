@@ -15,7 +15,10 @@
 namespace dynamo::parsers::detail {
 namespace {
 
-enum Tag : int { kOpen, kClose, kEndOfMessage, kSeparator };
+constexpr int kOpen = 0;
+constexpr int kClose = 1;
+constexpr int kEndOfMessage = 2;
+constexpr int kSeparator = 3;
 
 /// A tag's name and attributes: `call tool="N" index="1"`.
 class TagText {

@@ -15,7 +15,12 @@
 namespace dynamo::parsers::detail {
 namespace {
 
-enum Tag : int { kBlockOpen, kBlockClose, kInvokeOpen, kInvokeClose, kOtherTag, kToken };
+constexpr int kBlockOpen = 0;
+constexpr int kBlockClose = 1;
+constexpr int kInvokeOpen = 2;
+constexpr int kInvokeClose = 3;
+constexpr int kOtherTag = 4;
+constexpr int kToken = 5;
 
 constexpr std::string_view kTokenText = "]<]minimax[>[";
 constexpr std::size_t kDepthLimit = 64;

@@ -9,7 +9,11 @@
 namespace dynamo::parsers::detail {
 namespace {
 
-enum Tag : int { kStart, kMessage, kEnd, kInvoke, kStray };
+constexpr int kStart = 0;
+constexpr int kMessage = 1;
+constexpr int kEnd = 2;
+constexpr int kInvoke = 3;
+constexpr int kStray = 4;
 /// InvokeGrammar's own number for its opening tag; it numbers them block, close, invocation.
 constexpr int kInvokeOpen = 2;
 

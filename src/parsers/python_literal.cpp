@@ -257,12 +257,10 @@ class LiteralReader {
       }
       const char c = text_[at_++];
       if (c == '\n' && !triple) return false;
-      if (c != '\\') {
-        text += c;
-      } else if (at_ == text_.size()) {
-        return false;
-      } else if (raw) {
-        text += c;
+      if (c != '\\' || raw) text += c;
+      if (c != '\\') continue;
+      if (at_ == text_.size()) return false;
+      if (raw) {
         text += text_[at_++];
       } else if (!escape(text)) {
         return false;

@@ -14,7 +14,9 @@
 namespace dynamo::parsers::detail {
 namespace {
 
-enum Tag : int { kList, kStart, kEnd };
+constexpr int kList = 0;
+constexpr int kStart = 1;
+constexpr int kEnd = 2;
 
 bool is_letter(char c) noexcept {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// Texts on which an earlier parser gave events that depended on how the text was cut. Found by
+// ./x fuzz parsers; each is here under the reason.
+#include <dynamo/base/json.h>
+#include <dynamo/base/rng.h>
+#include <dynamo/parsers/output_parser.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace dynamo::parsers {
+namespace chunking_test {
+namespace {
+
+/// Events joined, byte for byte.
+std::string joined(const std::vector<Event>& events) {
+  std::string out;
+  EventKind last = EventKind::call_end;
+  for (const Event& event : events) {
+    const bool piece = event.kind != EventKind::call_start && event.kind != EventKind::call_end;
+    if (!piece || event.kind != last) {
+      out += "\n" + std::to_string(static_cast<int>(event.kind)) + (event.complete ? ": " : "! ");
+    }
+    out += event.text + event.id;
+    last = event.kind;
+  }
+  return out;
+}
+
+/// `first` bytes, and the rest in pieces of `size`.
+std::string parse(ParserOptions options, OutputEnd end, std::string_view text, std::size_t first,
+                  std::size_t size) {
+  base::Rng ids(7);
+  options.rng = &ids;
+  auto parser = OutputParser::create(options);
+  if (!parser) return parser.error().message();
+  std::vector<Event> events;
+  (*parser)->feed(text.substr(0, first), events);
+  for (std::size_t at = first; at < text.size(); at += size) {
+    (*parser)->feed(text.substr(at, size), events);
+  }
+  (*parser)->finish(events, end);
+  return joined(events);
+}
+
+void expect_same_in_every_cut(const ParserOptions& options, OutputEnd end, std::string_view text) {
+  const std::string whole = parse(options, end, text, text.size(), 1);
+  for (std::size_t size = 1; size < 8; ++size) {
+    EXPECT_EQ(parse(options, end, text, 0, size), whole) << "pieces of " << size;
+  }
+  for (std::size_t cut = 1; cut < text.size(); ++cut) {
+    EXPECT_EQ(parse(options, end, text, cut, text.size()), whole) << "cut at " << cut;
+  }
+}
+
+const std::vector<ToolDefinition>& weather_tools() {
+  static const auto* schema = new Json(*parse_json(
+      R"({"type":"object","properties":{"city":{"type":"string"},"days":{"type":"integer"}}})"));
+  static const auto* tools = new std::vector<ToolDefinition>{
+      {.name = "get_weather", .parameters = schema}, {.name = "ping"}};
+  return *tools;
+}
+
+TEST(Chunking, TextBeforeTheFirstBoundaryIsReadAsTextWhenTheOutputEnds) {
+  ParserOptions options{.tool_parser = "minimax_m3", .reasoning_parser = "minimax_m3"};
+  options.tools = weather_tools();
+  options.guided_json = true;
+  options.parallel_tool_calls = false;
+  options.reasoning_when_content_empty = true;
+  options.delivery = CallDelivery::whole;
+  static constexpr char kText[] =
+      "\v\0]<]minimax[>[<tool_(call>\n]<]min\5\0\0\0\0\0[<invoke nam%=\"get_weather\">\5\x1f"
+      "]<]minimax[>[<cit+>S\xc3"
+      "inimax[>[<t\x1d\n\0ool_(\5~}TOOLCALL>[{\"n<tool_caame\": "
+      "\"get_wea/*\a\0\20Q\2\0arguments<lm>";
+  const std::string text =
+      std::string(kText, sizeof(kText) - 1) + std::string(73, '\xff') + "th\ni";
+  expect_same_in_every_cut(options, OutputEnd::length, text);
+}
+
+}  // namespace
+}  // namespace chunking_test
+}  // namespace dynamo::parsers

@@ -19,6 +19,7 @@ constexpr std::uint32_t kChunkStart = 1;
 constexpr std::uint32_t kChunkEnd = 2;
 constexpr std::uint32_t kParent = 4;
 constexpr std::uint32_t kRoot = 8;
+constexpr std::uint32_t kKeyedHash = 16;
 
 constexpr std::uint32_t kIv[8] = {0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A,
                                   0x510E527F, 0x9B05688C, 0x1F83D9AB, 0x5BE0CD19};
@@ -91,8 +92,15 @@ std::uint32_t start_flag(std::uint8_t blocks_compressed) noexcept {
 
 }  // namespace
 
-Blake3::Blake3() noexcept : chunk_{} {
-  std::copy_n(kIv, 8, chunk_.chaining_value);
+Blake3::Blake3() noexcept : chunk_{}, mode_flags_(0) {
+  std::copy_n(kIv, 8, key_);
+  std::copy_n(key_, 8, chunk_.chaining_value);
+}
+
+Blake3::Blake3(const std::array<std::uint8_t, 32>& key) noexcept
+    : chunk_{}, mode_flags_(kKeyedHash) {
+  for (std::size_t i = 0; i < 8; ++i) key_[i] = load_le(key.data() + 4 * i);
+  std::copy_n(key_, 8, chunk_.chaining_value);
 }
 
 // Merges finished subtrees: as many as the chunk count has trailing zero bits.
@@ -103,7 +111,7 @@ void Blake3::add_chunk_chaining_value(const std::uint32_t (&value)[8],
   for (; (total_chunks & 1) == 0; total_chunks >>= 1) {
     std::uint32_t words[16];
     parent_words(stack_[--stack_length_], merged, words);
-    compress(kIv, words, 0, kBlockBytes, kParent, merged);
+    compress(key_, words, 0, kBlockBytes, kParent | mode_flags_, merged);
   }
   std::copy_n(merged, 8, stack_[stack_length_++]);
 }
@@ -117,14 +125,15 @@ void Blake3::update(std::span<const std::byte> data) noexcept {
       std::uint32_t words[16];
       block_words(chunk_.block, words);
       const bool last = chunk_.blocks_compressed == kBlocksPerChunk - 1;
-      const std::uint32_t flags = start_flag(chunk_.blocks_compressed) | (last ? kChunkEnd : 0u);
+      const std::uint32_t flags =
+          mode_flags_ | start_flag(chunk_.blocks_compressed) | (last ? kChunkEnd : 0u);
       compress(chunk_.chaining_value, words, chunk_.counter, kBlockBytes, flags,
                chunk_.chaining_value);
       chunk_.block_length = 0;
       ++chunk_.blocks_compressed;
       if (last) {
         add_chunk_chaining_value(chunk_.chaining_value, chunk_.counter + 1);
-        std::copy_n(kIv, 8, chunk_.chaining_value);
+        std::copy_n(key_, 8, chunk_.chaining_value);
         ++chunk_.counter;
         chunk_.blocks_compressed = 0;
       }
@@ -146,13 +155,13 @@ std::array<std::uint8_t, 32> Blake3::digest() const noexcept {
   std::copy_n(chunk_.block, chunk_.block_length, block);
   std::uint32_t words[16];
   block_words(block, words);
-  const std::uint32_t flags = start_flag(chunk_.blocks_compressed) | kChunkEnd;
+  const std::uint32_t flags = mode_flags_ | start_flag(chunk_.blocks_compressed) | kChunkEnd;
   std::uint32_t out[8];
   compress(chunk_.chaining_value, words, stack_length_ == 0 ? 0 : chunk_.counter,
            chunk_.block_length, flags | (stack_length_ == 0 ? kRoot : 0u), out);
   for (std::size_t i = stack_length_; i > 0; --i) {
     parent_words(stack_[i - 1], out, words);
-    compress(kIv, words, 0, kBlockBytes, kParent | (i == 1 ? kRoot : 0u), out);
+    compress(key_, words, 0, kBlockBytes, mode_flags_ | kParent | (i == 1 ? kRoot : 0u), out);
   }
   std::array<std::uint8_t, 32> bytes{};
   for (std::size_t i = 0; i < 32; ++i)

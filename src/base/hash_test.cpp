@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <dynamo/base/hash.h>
 
+#include <algorithm>
+#include <array>
+
 #include <gtest/gtest.h>
 
 namespace dynamo::base::hash_test {
@@ -73,6 +76,24 @@ std::string xxh3_input(std::size_t size) {
 TEST(Blake3, FollowsThePublishedVectors) {
   for (const Blake3Vector& vector : kBlake3)
     EXPECT_EQ(blake3_hex(blake3_input(vector.size)), vector.hex) << vector.size;
+}
+
+TEST(Blake3, TheKeyedModeFollowsThePublishedVectors) {
+  constexpr Blake3Vector kKeyed[] = {
+      {0, "92b2b75604ed3c761f9d6f62392c8a9227ad0ea3f09573e783f1498a4ed60d26"},
+      {64, "ba8ced36f327700d213f120b1a207a3b8c04330528586f414d09f2f7d9ccb7e6"},
+      {1024, "75c46f6f3d9eb4f55ecaaee480db732e6c2105546f1e675003687c31719c7ba4"},
+      {1025, "357dc55de0c7e382c900fd6e320acc04146be01db6a8ce7210b7189bd664ea69"},
+      {5121, "6ccf1c34753e7a044db80798ecd0782a8f76f33563accaddbfbb2e0ea4b2d024"},
+      {31744, "efa53b389ab67c593dba624d898d0f7353ab99e4ac9d42302ee64cbf9939a419"},
+  };
+  std::array<std::uint8_t, 32> key{};
+  std::ranges::copy(std::string_view("whats the Elvish word for friend"), key.begin());
+  for (const Blake3Vector& vector : kKeyed) {
+    Blake3 hash(key);
+    hash.update(blake3_input(vector.size));
+    EXPECT_EQ(hash.hex_digest(), vector.hex) << vector.size;
+  }
 }
 
 TEST(Blake3, TheChunkingOfTheInputDoesNotMatter) {

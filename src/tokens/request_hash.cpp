@@ -11,9 +11,10 @@ std::expected<std::vector<UniversalBlock>, TokenBlockError> universal_blocks(
       TokenBlockSequence::with_mm(request.tokens, request.mm_runs, block_size_tokens, salt);
   if (!sequence) return std::unexpected(sequence.error());
   std::vector<UniversalBlock> out;
-  out.reserve(sequence->blocks().size());
-  for (const TokenBlock& block : sequence->blocks()) {
-    out.push_back({.block_hash = block.block_hash(), .plh = block.positional_lineage_hash()});
+  out.reserve(sequence->blocks());
+  for (std::size_t i = 0; i < sequence->blocks(); ++i) {
+    const TokenBlockView block = sequence->block(i);
+    out.push_back({.block_hash = block.block_hash, .plh = block.positional_lineage_hash()});
   }
   return out;
 }

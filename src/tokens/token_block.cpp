@@ -8,20 +8,8 @@ namespace dynamo::tokens {
 
 // --- blocks --------------------------------------------------------------------------------------
 
-TokenBlock::TokenBlock(std::vector<Token> tokens, SaltHash salt, std::optional<SequenceHash> parent,
-                       std::size_t position, std::span<const MmRun> runs)
-    : tokens_(std::move(tokens)), salt_(salt), parent_(parent), position_(position) {
-  if (runs.empty()) {
-    block_hash_ = hash_block(tokens_, salt);
-  } else {
-    block_hash_ = hash_block_bytes(block_bytes(tokens_, position * tokens_.size(), runs), salt);
-  }
-  sequence_hash_ =
-      parent ? next_sequence_hash(*parent, block_hash_) : first_sequence_hash(block_hash_);
-}
-
 PartialTokenBlock TokenBlock::next_block() const {
-  return {tokens_.size(), salt_, sequence_hash_, position_ + 1};
+  return {tokens_.size(), names_.salt_hash, names_.sequence_hash, names_.position + 1};
 }
 
 PartialTokenBlock::PartialTokenBlock(std::size_t block_size_tokens, SaltHash salt)
@@ -31,6 +19,8 @@ PartialTokenBlock::PartialTokenBlock(std::size_t block_size_tokens, SaltHash sal
                                      std::optional<SequenceHash> parent, std::size_t position)
     : block_size_(block_size_tokens), salt_(salt), parent_(parent), position_(position) {
   DYN_ASSERT(block_size_tokens > 0);
+  // A block's worth at most, and little at first: the size may come from outside.
+  tokens_.reserve(std::min<std::size_t>(block_size_tokens, 256));
 }
 
 std::expected<void, TokenBlockError> PartialTokenBlock::push(Token token) {
@@ -39,11 +29,31 @@ std::expected<void, TokenBlockError> PartialTokenBlock::push(Token token) {
   return {};
 }
 
-std::expected<TokenBlock, TokenBlockError> PartialTokenBlock::commit(std::span<const MmRun> runs) {
-  if (remaining() != 0) return std::unexpected(TokenBlockError::incomplete);
-  TokenBlock block(std::exchange(tokens_, {}), salt_, parent_, position_, runs);
-  parent_ = block.sequence_hash();
+BlockNames PartialTokenBlock::names(std::span<const std::byte> bytes) const noexcept {
+  BlockNames out{
+      .salt_hash = salt_,
+      .block_hash = bytes.empty() ? hash_block(tokens_, salt_) : hash_block_bytes(bytes, salt_),
+      .sequence_hash = {},
+      .parent_sequence_hash = parent_,
+      .position = position_};
+  out.sequence_hash =
+      parent_ ? next_sequence_hash(*parent_, out.block_hash) : first_sequence_hash(out.block_hash);
+  return out;
+}
+
+void PartialTokenBlock::begin_next(const BlockNames& names) noexcept {
+  tokens_.clear();
+  parent_ = names.sequence_hash;
   ++position_;
+}
+
+std::expected<TokenBlock, TokenBlockError> PartialTokenBlock::commit() {
+  if (remaining() != 0) return std::unexpected(TokenBlockError::incomplete);
+  TokenBlockView view;
+  static_cast<BlockNames&>(view) = names({});
+  view.tokens = tokens_;
+  TokenBlock block(view);
+  begin_next(view);
   return block;
 }
 
@@ -65,22 +75,59 @@ std::expected<TokenBlockSequence, TokenBlockError> TokenBlockSequence::with_mm(
   return out;
 }
 
+void TokenBlockSequence::reserve(std::size_t tokens) {
+  tokens_.reserve(tokens);
+  hashes_.reserve(tokens / block_size());
+  partial_.tokens_.reserve(std::min(tokens, block_size()));
+}
+
+void TokenBlockSequence::complete_block() {
+  const std::size_t first = tokens_.size();
+  // The first run that ends behind the block's start touches it if it begins before its end.
+  const auto run = std::ranges::partition_point(
+      runs_, [first](const MmRun& r) { return r.offset + r.length <= first; });
+  const bool touched = run != runs_.end() && run->offset < first + block_size();
+  const BlockNames names =
+      touched ? partial_.names(block_bytes(partial_.tokens(), first, runs_)) : partial_.names({});
+  tokens_.insert(tokens_.end(), partial_.tokens_.begin(), partial_.tokens_.end());
+  hashes_.push_back({names.block_hash, names.sequence_hash});
+  partial_.begin_next(names);
+}
+
+TokenBlockView TokenBlockSequence::block(std::size_t index) const noexcept {
+  TokenBlockView out;
+  out.salt_hash = salt_hash();
+  out.block_hash = hashes_[index].block;
+  out.sequence_hash = hashes_[index].sequence;
+  if (index > 0) out.parent_sequence_hash = hashes_[index - 1].sequence;
+  out.position = index;
+  out.tokens = std::span(tokens_).subspan(index * block_size(), block_size());
+  return out;
+}
+
+std::pair<std::vector<TokenBlock>, PartialTokenBlock> TokenBlockSequence::into_parts() && {
+  std::vector<TokenBlock> full;
+  full.reserve(blocks());
+  for (std::size_t i = 0; i < blocks(); ++i) full.emplace_back(block(i));
+  return {std::move(full), std::move(partial_)};
+}
+
 std::optional<std::size_t> TokenBlockSequence::append(Token token) {
   const Completed completed = extend({&token, 1});
   return completed ? std::optional(completed->first) : std::nullopt;
 }
 
 TokenBlockSequence::Completed TokenBlockSequence::extend(std::span<const Token> tokens) {
-  const std::size_t first = blocks_.size();
+  const std::size_t first = blocks();
   while (!tokens.empty()) {
     const std::size_t count = std::min(partial_.remaining(), tokens.size());
     const auto part = tokens.first(count);
     partial_.tokens_.insert(partial_.tokens_.end(), part.begin(), part.end());
     tokens = tokens.subspan(count);
-    if (partial_.remaining() == 0) blocks_.push_back(*partial_.commit(runs_));
+    if (partial_.remaining() == 0) complete_block();
   }
-  if (blocks_.size() == first) return std::nullopt;
-  return std::pair(first, blocks_.size());
+  if (blocks() == first) return std::nullopt;
+  return std::pair(first, blocks());
 }
 
 std::expected<void, TokenBlockError> TokenBlockSequence::truncate(std::size_t tokens) {
@@ -88,16 +135,17 @@ std::expected<void, TokenBlockError> TokenBlockSequence::truncate(std::size_t to
   if (!runs_.empty()) return std::unexpected(TokenBlockError::mm_runs_present);
   const std::size_t full = tokens / block_size();
   const std::size_t rest = tokens % block_size();
-  if (full == blocks_.size()) {
+  if (full == blocks()) {
     partial_.tokens_.resize(rest);
     return {};
   }
   // The block that is cut becomes the partial one, at its place and behind its parent.
-  TokenBlock cut = std::move(blocks_[full]);
-  blocks_.erase(blocks_.begin() + static_cast<std::ptrdiff_t>(full), blocks_.end());
-  partial_ = PartialTokenBlock(block_size(), salt_hash(), cut.parent_, cut.position_);
-  partial_.tokens_ = std::move(cut.tokens_);
-  partial_.tokens_.resize(rest);
+  const auto cut = tokens_.begin() + static_cast<std::ptrdiff_t>(full * block_size());
+  partial_.tokens_.assign(cut, cut + static_cast<std::ptrdiff_t>(rest));
+  partial_.parent_ = full == 0 ? std::nullopt : std::optional(hashes_[full - 1].sequence);
+  partial_.position_ = full;
+  tokens_.erase(cut, tokens_.end());
+  hashes_.resize(full);
   return {};
 }
 
@@ -109,8 +157,7 @@ std::expected<void, TokenBlockError> TokenBlockSequence::unwind(std::size_t toke
 std::optional<Token> TokenBlockSequence::pop() {
   DYN_ASSERT(runs_.empty());
   if (total_tokens() == 0) return std::nullopt;
-  const Token last =
-      partial_.size() > 0 ? partial_.tokens().back() : blocks_.back().tokens().back();
+  const Token last = partial_.size() > 0 ? partial_.tokens().back() : tokens_.back();
   const auto shortened = unwind(1);
   DYN_ASSERT(shortened);
   return last;
@@ -118,7 +165,8 @@ std::optional<Token> TokenBlockSequence::pop() {
 
 void TokenBlockSequence::reset() {
   partial_ = PartialTokenBlock(block_size(), salt_hash());
-  blocks_.clear();
+  tokens_.clear();
+  hashes_.clear();
   runs_.clear();
 }
 
@@ -144,14 +192,14 @@ std::vector<Token> TokenBlockSequence::tokens_at(std::size_t first, std::size_t 
   std::vector<Token> out;
   if (first >= last || last > total_tokens()) return out;
   out.reserve(last - first);
-  for (std::size_t i = first; i < last;) {
-    const std::size_t block = i / block_size();
-    const auto from = block < blocks_.size() ? blocks_[block].tokens() : partial_.tokens();
-    const std::size_t begin = i % block_size();
-    const std::size_t count = std::min(block_size() - begin, last - i);
-    out.insert(out.end(), from.begin() + static_cast<std::ptrdiff_t>(begin),
-               from.begin() + static_cast<std::ptrdiff_t>(begin + count));
-    i += count;
+  const auto copy = [&out](std::span<const Token> from) {
+    out.insert(out.end(), from.begin(), from.end());
+  };
+  const std::size_t full = tokens_.size();
+  if (first < full) copy(std::span(tokens_).subspan(first, std::min(last, full) - first));
+  if (last > full) {
+    const std::size_t begin = std::max(first, full) - full;
+    copy(partial_.tokens().subspan(begin, last - full - begin));
   }
   return out;
 }

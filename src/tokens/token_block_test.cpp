@@ -68,22 +68,22 @@ TEST(TokenBlockSequence, BlocksEqualTheReference) {
                                     *row.find("block_size")->as_uint64(), salt);
     ASSERT_TRUE(sequence);
     const Json::Array& expected = *row.find("blocks")->if_array();
-    ASSERT_EQ(sequence->blocks().size(), expected.size());
+    ASSERT_EQ(sequence->blocks(), expected.size());
     std::optional<SequenceHash> v09;
     for (std::size_t i = 0; i < expected.size(); ++i) {
-      const TokenBlock& block = sequence->blocks()[i];
+      const TokenBlockView block = sequence->block(i);
       const Json& want = expected[i];
-      EXPECT_EQ(block.position(), i);
-      EXPECT_EQ(std::to_underlying(block.block_hash()), hex(want.find("block_hash"))) << i;
-      EXPECT_EQ(std::to_underlying(block.sequence_hash()), hex(want.find("sequence_hash_v1_5")));
+      EXPECT_EQ(block.position, i);
+      EXPECT_EQ(std::to_underlying(block.block_hash), hex(want.find("block_hash"))) << i;
+      EXPECT_EQ(std::to_underlying(block.sequence_hash), hex(want.find("sequence_hash_v1_5")));
       EXPECT_TRUE(block.positional_sequence_hash().value == hex128(want.find("psh_v1_5"))) << i;
       EXPECT_TRUE(block.positional_lineage_hash().value == hex128(want.find("plh_v1_5"))) << i;
       EXPECT_EQ(block.positional_lineage_hash().to_string(),
                 *want.find("plh_v1_5_display")->if_string());
       // v0.9: the salt seeds the chain, and the lineage layout is another.
       const auto parent = v09;
-      v09 = parent ? next_sequence_hash(*parent, block.block_hash(), salt)
-                   : first_sequence_hash(block.block_hash());
+      v09 = parent ? next_sequence_hash(*parent, block.block_hash, salt)
+                   : first_sequence_hash(block.block_hash);
       EXPECT_EQ(std::to_underlying(*v09), hex(want.find("sequence_hash_v0_9"))) << i;
       EXPECT_TRUE(PositionalLineageHashV09::make(*v09, parent, i).value ==
                   hex128(want.find("plh_v0_9")))
@@ -175,19 +175,20 @@ TEST(PositionalHash, BytesAreBigEndianAndTextIsBase58) {
 TEST(PositionalRadixTree, FindsTheParentOfABlock) {
   const TokenBlockSequence sequence(Tokens(64, 7), 4, kDefaultSalt);
   PositionalRadixTree<std::size_t> tree;
-  for (const TokenBlock& block : sequence.blocks()) {
+  for (std::size_t i = 0; i < sequence.blocks(); ++i) {
+    const TokenBlockView block = sequence.block(i);
     const auto key = block.positional_lineage_hash();
-    tree.prefix(key).emplace(key, block.position());
+    tree.prefix(key).emplace(key, block.position);
   }
   EXPECT_EQ(tree.size(), 16U);
   EXPECT_EQ(tree.position(3)->size(), 1U);
   EXPECT_EQ(tree.position(16), nullptr);
-  const auto key = sequence.blocks()[5].positional_lineage_hash();
+  const auto key = sequence.block(5).positional_lineage_hash();
   ASSERT_NE(tree.find_parent(key), nullptr);
   EXPECT_EQ(tree.find_parent(key)->second, 4U);
-  EXPECT_EQ(tree.find_parent(sequence.blocks()[0].positional_lineage_hash()), nullptr);
+  EXPECT_EQ(tree.find_parent(sequence.block(0).positional_lineage_hash()), nullptr);
   const TokenBlockSequence other(Tokens(64, 8), 4, kDefaultSalt);
-  EXPECT_EQ(tree.find_parent(other.blocks()[5].positional_lineage_hash()), nullptr);
+  EXPECT_EQ(tree.find_parent(other.block(5).positional_lineage_hash()), nullptr);
 }
 
 TEST(MmRuns, ValidationEqualsTheReference) {
@@ -231,22 +232,29 @@ TEST(SequenceHashes, TraceTailsEqualTheReference) {
   }
 }
 
+bool same_blocks(const TokenBlockSequence& a, const TokenBlockSequence& b) {
+  if (a.blocks() != b.blocks()) return false;
+  for (std::size_t i = 0; i < a.blocks(); ++i)
+    if (TokenBlock(a.block(i)) != TokenBlock(b.block(i))) return false;
+  return true;
+}
+
 void expect_invariants(const TokenBlockSequence& sequence, const Tokens& tokens) {
   ASSERT_EQ(sequence.total_tokens(), tokens.size());
   EXPECT_EQ(sequence.tokens_at(0, tokens.size()), tokens);
   EXPECT_LT(sequence.current_block().size(), sequence.block_size());
-  EXPECT_EQ(sequence.current_block().position(), sequence.blocks().size());
+  EXPECT_EQ(sequence.current_block().position(), sequence.blocks());
   std::optional<SequenceHash> parent;
-  for (std::size_t i = 0; i < sequence.blocks().size(); ++i) {
-    const TokenBlock& block = sequence.blocks()[i];
-    EXPECT_EQ(block.position(), i);
-    EXPECT_EQ(block.parent_sequence_hash(), parent);
-    EXPECT_EQ(block.tokens().size(), sequence.block_size());
-    parent = block.sequence_hash();
+  for (std::size_t i = 0; i < sequence.blocks(); ++i) {
+    const TokenBlockView block = sequence.block(i);
+    EXPECT_EQ(block.position, i);
+    EXPECT_EQ(block.parent_sequence_hash, parent);
+    EXPECT_EQ(block.tokens.size(), sequence.block_size());
+    parent = block.sequence_hash;
   }
   EXPECT_EQ(sequence.current_block().parent_sequence_hash(), parent);
   const TokenBlockSequence fresh(tokens, sequence.block_size(), sequence.salt_hash());
-  EXPECT_TRUE(std::ranges::equal(fresh.blocks(), sequence.blocks()));
+  EXPECT_TRUE(same_blocks(fresh, sequence));
 }
 
 TEST(TokenBlockSequence, KeepsItsInvariantsUnderEveryOperation) {
@@ -311,6 +319,20 @@ TEST(TokenBlockSequence, KeepsItsInvariantsUnderEveryOperation) {
   }
 }
 
+TEST(TokenBlockSequence, PartsAreTheBlocksAndTheRest) {
+  TokenBlockSequence sequence(Tokens{1, 2, 3, 4, 5}, 2, kDefaultSalt);
+  EXPECT_EQ(sequence.last_complete_block()->position, 1U);
+  auto [blocks, partial] = std::move(sequence).into_parts();
+  ASSERT_EQ(blocks.size(), 2U);
+  EXPECT_TRUE(std::ranges::equal(blocks[1].tokens(), Tokens{3, 4}));
+  EXPECT_EQ(partial.parent_sequence_hash(), blocks[1].names().sequence_hash);
+  EXPECT_TRUE(partial.push(6));
+  const auto third = partial.commit();
+  ASSERT_TRUE(third);
+  const TokenBlockSequence whole(Tokens{1, 2, 3, 4, 5, 6}, 2, kDefaultSalt);
+  EXPECT_EQ(*third, TokenBlock(whole.block(2)));
+}
+
 TEST(TokenBlockSequence, TokensAtNeverFails) {
   const TokenBlockSequence sequence(Tokens{1, 2, 3, 4, 5}, 2, kDefaultSalt);
   EXPECT_EQ(sequence.tokens_at(1, 5), (Tokens{2, 3, 4, 5}));
@@ -328,7 +350,7 @@ TEST(PartialTokenBlock, CommitsWhenExactlyFullAndBecomesTheNext) {
   const auto block = partial.commit();
   ASSERT_TRUE(block);
   EXPECT_EQ(partial.position(), 1U);
-  EXPECT_EQ(partial.parent_sequence_hash(), block->sequence_hash());
+  EXPECT_EQ(partial.parent_sequence_hash(), block->names().sequence_hash);
   EXPECT_EQ(partial.size(), 0U);
   EXPECT_EQ(block->next_block().position(), 1U);
 }
@@ -341,7 +363,7 @@ TEST(TokenBlockSequence, RunsBelongToTheirPositionsAndForbidShrinking) {
   grown.extend(Tokens{1, 2});
   EXPECT_EQ(grown.push_mm_run(9, 3).value(), (std::pair<std::size_t, std::size_t>(0, 1)));
   grown.extend(Tokens{6, 7, 8});
-  EXPECT_TRUE(std::ranges::equal(grown.blocks(), whole->blocks()));
+  EXPECT_TRUE(same_blocks(grown, *whole));
   EXPECT_EQ(grown.truncate(3).error(), TokenBlockError::mm_runs_present);
   EXPECT_EQ(grown.unwind(1).error(), TokenBlockError::mm_runs_present);
   EXPECT_TRUE(grown.truncate(100));  // no change
@@ -351,7 +373,7 @@ TEST(TokenBlockSequence, RunsBelongToTheirPositionsAndForbidShrinking) {
   grown.reset();
   EXPECT_TRUE(grown.mm_runs().empty());
   EXPECT_TRUE(grown.extend(Tokens{1, 2, 3, 4}));
-  EXPECT_EQ(grown.blocks()[0].block_hash(), hash_block(Tokens{1, 2, 3, 4}));
+  EXPECT_EQ(grown.block(0).block_hash, hash_block(Tokens{1, 2, 3, 4}));
 }
 
 TEST(RequestHash, NamesTheCompleteBlocks) {

@@ -23,10 +23,13 @@ struct Hash128 {
 };
 Hash128 xxh3_128(std::string_view data, std::uint64_t seed = 0) noexcept;
 
-/// BLAKE3, unkeyed, 32-byte output. Source: https://github.com/BLAKE3-team/BLAKE3-specs (CC0).
+/// BLAKE3, plain or keyed, 32-byte output. Source: https://github.com/BLAKE3-team/BLAKE3-specs
+/// (CC0).
 class Blake3 {
  public:
   Blake3() noexcept;
+  /// The keyed mode: a message authentication code under a 32-byte key.
+  explicit Blake3(const std::array<std::uint8_t, 32>& key) noexcept;
   void update(std::span<const std::byte> data) noexcept;
   void update(std::string_view data) noexcept;
   std::array<std::uint8_t, 32> digest() const noexcept;
@@ -42,6 +45,8 @@ class Blake3 {
     std::uint8_t block_length;
     std::uint8_t blocks_compressed;
   } chunk_;
+  std::uint32_t key_[8];      // what every chunk and parent starts from
+  std::uint32_t mode_flags_;  // of every compression
   std::uint32_t stack_[54][8];
   std::uint8_t stack_length_ = 0;
 };

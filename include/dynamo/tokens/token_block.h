@@ -25,38 +25,45 @@ enum class TokenBlockError : std::uint8_t {
 
 class PartialTokenBlock;
 
-/// A full block of a sequence with all its names. Immutable; a value.
+/// All names of a full block. A value.
+struct BlockNames {
+  SaltHash salt_hash{};
+  BlockHash block_hash{};
+  SequenceHash sequence_hash{};
+  std::optional<SequenceHash> parent_sequence_hash;  ///< none for the first block
+  std::size_t position = 0;                          ///< in blocks
+
+  /// `position` must be below 2^31.
+  PositionalSequenceHash positional_sequence_hash() const noexcept {
+    return PositionalSequenceHash::make(sequence_hash, position, block_hash);
+  }
+  /// `position` must be below PositionalLineageHash::kPositions.
+  PositionalLineageHash positional_lineage_hash() const noexcept {
+    return PositionalLineageHash::make(sequence_hash, parent_sequence_hash, position);
+  }
+  bool operator==(const BlockNames&) const = default;
+};
+
+/// A full block, seen where it lies in its sequence: valid until the sequence changes.
+struct TokenBlockView : BlockNames {
+  std::span<const Token> tokens;  ///< exactly a block's worth
+};
+
+/// A full block that owns its tokens. A value; what its names say follows from how it was made.
 class TokenBlock {
  public:
+  explicit TokenBlock(const TokenBlockView& view)
+      : tokens_(view.tokens.begin(), view.tokens.end()), names_(view) {}
+
   std::span<const Token> tokens() const noexcept { return tokens_; }
-  SaltHash salt_hash() const noexcept { return salt_; }
-  BlockHash block_hash() const noexcept { return block_hash_; }
-  SequenceHash sequence_hash() const noexcept { return sequence_hash_; }
-  /// None for the first block.
-  std::optional<SequenceHash> parent_sequence_hash() const noexcept { return parent_; }
-  std::size_t position() const noexcept { return position_; }  ///< in blocks
-  PositionalSequenceHash positional_sequence_hash() const noexcept {
-    return PositionalSequenceHash::make(sequence_hash_, position_, block_hash_);
-  }
-  PositionalLineageHash positional_lineage_hash() const noexcept {
-    return PositionalLineageHash::make(sequence_hash_, parent_, position_);
-  }
+  const BlockNames& names() const noexcept { return names_; }
   /// The empty block that follows.
   PartialTokenBlock next_block() const;
   bool operator==(const TokenBlock&) const = default;
 
  private:
-  friend class PartialTokenBlock;
-  friend class TokenBlockSequence;
-  TokenBlock(std::vector<Token> tokens, SaltHash salt, std::optional<SequenceHash> parent,
-             std::size_t position, std::span<const MmRun> runs);
-
   std::vector<Token> tokens_;
-  SaltHash salt_{};
-  BlockHash block_hash_{};
-  SequenceHash sequence_hash_{};
-  std::optional<SequenceHash> parent_;
-  std::size_t position_ = 0;
+  BlockNames names_;
 };
 
 /// A block in the making: fewer tokens than a block while it belongs to a sequence. Unique: it
@@ -80,14 +87,16 @@ class PartialTokenBlock {
   /// Errors: full.
   std::expected<void, TokenBlockError> push(Token token);
   /// The block, while this becomes the empty one that follows it. Errors: incomplete.
-  std::expected<TokenBlock, TokenBlockError> commit() { return commit({}); }
+  std::expected<TokenBlock, TokenBlockError> commit();
 
  private:
   friend class TokenBlock;
   friend class TokenBlockSequence;
   PartialTokenBlock(std::size_t block_size_tokens, SaltHash salt,
                     std::optional<SequenceHash> parent, std::size_t position);
-  std::expected<TokenBlock, TokenBlockError> commit(std::span<const MmRun> runs);
+  // Names of the full block. `bytes` name its content instead of its tokens where not empty.
+  BlockNames names(std::span<const std::byte> bytes) const noexcept;
+  void begin_next(const BlockNames& names) noexcept;
 
   std::size_t block_size_;
   SaltHash salt_;
@@ -98,8 +107,13 @@ class PartialTokenBlock {
 
 /// Tokens in blocks of one size, with the names of the full ones kept up to date.
 ///
-/// Invariants after every call: blocks()[i].position() == i, each block's parent is the one before
-/// it, the last, partial block has less than block_size() tokens.
+/// Invariants after every call: block(i).position == i, each block's parent is the one before it,
+/// the last, partial block has less than block_size() tokens.
+///
+/// The tokens of all full blocks lie in one array, their names in another: a token that completes a
+/// block costs its hashes and nothing else, no allocation within what reserve() announced (beyond
+/// it, the arrays double). Only a block that a multimodal run touches needs memory to be hashed.
+///
 /// Block size 0 is a programming error. A value that moves; confined to one thread at a time.
 /// Source: lib/tokens (v1.5).
 class TokenBlockSequence {
@@ -110,6 +124,9 @@ class TokenBlockSequence {
                                                                     std::vector<MmRun> runs,
                                                                     std::size_t block_size_tokens,
                                                                     SaltHash salt);
+
+  /// Makes room for a sequence of so many tokens in all: up to there appending does not allocate.
+  void reserve(std::size_t tokens);
 
   /// Indices of blocks that a call completed: [first, last).
   using Completed = std::optional<std::pair<std::size_t, std::size_t>>;
@@ -133,28 +150,33 @@ class TokenBlockSequence {
 
   /// A copy of tokens [first, last); empty when that is no range of this sequence.
   std::vector<Token> tokens_at(std::size_t first, std::size_t last) const;
-  std::span<const TokenBlock> blocks() const noexcept { return blocks_; }
-  const TokenBlock* last_complete_block() const noexcept {
-    return blocks_.empty() ? nullptr : &blocks_.back();
+  /// Number of full blocks.
+  std::size_t blocks() const noexcept { return hashes_.size(); }
+  /// `index` below blocks().
+  TokenBlockView block(std::size_t index) const noexcept;
+  std::optional<TokenBlockView> last_complete_block() const noexcept {
+    return hashes_.empty() ? std::nullopt : std::optional(block(blocks() - 1));
   }
   const PartialTokenBlock& current_block() const noexcept { return partial_; }
   std::span<const MmRun> mm_runs() const noexcept { return runs_; }
   std::size_t block_size() const noexcept { return partial_.block_size(); }
   SaltHash salt_hash() const noexcept { return partial_.salt_hash(); }
-  std::size_t total_tokens() const noexcept {
-    return blocks_.size() * block_size() + partial_.size();
-  }
-  std::pair<std::vector<TokenBlock>, PartialTokenBlock> into_parts() && {
-    return {std::move(blocks_), std::move(partial_)};
-  }
+  std::size_t total_tokens() const noexcept { return tokens_.size() + partial_.size(); }
+  std::pair<std::vector<TokenBlock>, PartialTokenBlock> into_parts() &&;
 
  private:
+  struct Hashes {
+    BlockHash block{};
+    SequenceHash sequence{};
+  };
   TokenBlockSequence(std::size_t block_size_tokens, SaltHash salt)
       : partial_(block_size_tokens, salt) {}
+  void complete_block();
 
-  std::vector<TokenBlock> blocks_;
-  PartialTokenBlock partial_;
-  std::vector<MmRun> runs_;  ///< sorted, positions in the whole sequence
+  std::vector<Token> tokens_;   // of the full blocks, one after the other
+  std::vector<Hashes> hashes_;  // one for each of them
+  PartialTokenBlock partial_;   // keeps its capacity of one block
+  std::vector<MmRun> runs_;     // sorted, positions in the whole sequence
 };
 
 /// Sequence hashes of the complete blocks and, chained like one more block, of the tail. Trace

@@ -54,9 +54,9 @@ Result<LoadedModel> load_echo(const Arguments& arguments) {
                 "out=echo needs a model for its tokenizer and template: a .gguf file or a Hugging "
                 "Face folder");
   }
-  DYN_TRY(auto options, engines::echo::options_from_environment());
   DYN_TRY(auto card, llm::load_model_card(arguments.model_path, card_options(arguments)));
-  return LoadedModel{std::move(card), std::make_shared<engines::echo::EchoEngine>(options)};
+  return LoadedModel{std::move(card), std::make_shared<engines::echo::EchoEngine>(
+                                          engines::echo::options_from_configuration())};
 }
 
 #ifdef DYNAMO_HAS_LLAMA

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <dynamo/config/configuration.h>
 #include <dynamo/engines/echo/echo_engine.h>
 
 #include <algorithm>
-#include <charconv>
-#include <cstdlib>
 #include <limits>
 #include <span>
 #include <string>
@@ -25,7 +24,6 @@ using llm::FinishReason;
 using llm::PreprocessedRequest;
 using llm::TokenId;
 
-constexpr std::int64_t kDelayMsMax = 3'600'000;
 constexpr std::string_view kLastUserTokens = "last_user_token_ids";
 
 /// What is said back: the user's tokens when the preprocessor sent them, else the prompt.
@@ -185,18 +183,9 @@ class EchoStream final : public llm::OutputStream {
 
 }  // namespace
 
-Result<Options> options_from_environment() {
-  const char* value = std::getenv("DYN_TOKEN_ECHO_DELAY_MS");
-  if (value == nullptr || *value == '\0') return Options{};
-  const std::string_view text(value);
-  std::int64_t milliseconds = 0;
-  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), milliseconds);
-  if (failure != std::errc{} || end != text.data() + text.size() || milliseconds < 0 ||
-      milliseconds > kDelayMsMax) {
-    return fail(Errc::invalid_argument, "DYN_TOKEN_ECHO_DELAY_MS is '" + std::string(text) +
-                                            "'; expected milliseconds from 0 to 3600000");
-  }
-  return Options{.delay = std::chrono::milliseconds(milliseconds)};
+Options options_from_configuration() {
+  return {.delay = std::chrono::duration_cast<std::chrono::milliseconds>(
+              config::get(config::var::echo_delay))};
 }
 
 net::awaitable<Result<std::unique_ptr<llm::OutputStream>>> EchoEngine::generate(

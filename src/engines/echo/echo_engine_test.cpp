@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <dynamo/config/configuration.h>
 #include <dynamo/engines/echo/echo_engine.h>
 #include <dynamo/runtime/context.h>
 
 #include <chrono>
-#include <cstdlib>
 #include <exception>
 #include <memory>
 #include <utility>
@@ -190,19 +190,13 @@ TEST(EchoEngine, AThousandStreamsShareOneThread) {
   EXPECT_EQ(ended, 1000U);
 }
 
-TEST(EchoEngine, TheDelayComesFromTheEnvironment) {
-  const auto with = [](const char* value) {
-    ::setenv("DYN_TOKEN_ECHO_DELAY_MS", value, 1);
-    return options_from_environment();
-  };
-  EXPECT_EQ(with("0")->delay.count(), 0);
-  EXPECT_EQ(with("25")->delay.count(), 25);
-  EXPECT_EQ(with("")->delay.count(), 10);
-  for (const char* bad : {"-1", "ten", "5ms", "99999999999999999999", " 5"}) {
-    EXPECT_EQ(with(bad).error().code(), Errc::invalid_argument) << bad;
+TEST(EchoEngine, TheDelayIsConfigured) {
+  {
+    const config::ScopedConfiguration unset;
+    EXPECT_EQ(options_from_configuration().delay, std::chrono::milliseconds(10));
   }
-  ::unsetenv("DYN_TOKEN_ECHO_DELAY_MS");
-  EXPECT_EQ(options_from_environment()->delay.count(), 10);
+  const config::ScopedConfiguration none{{"DYN_TOKEN_ECHO_DELAY_MS", "0"}};
+  EXPECT_EQ(options_from_configuration().delay.count(), 0);
 }
 
 }  // namespace

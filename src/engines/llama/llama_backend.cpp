@@ -23,6 +23,7 @@
 
 #include <ggml-backend.h>
 #include <llama.h>
+#include <unistd.h>
 
 namespace dynamo::engines::llama {
 namespace {
@@ -389,6 +390,10 @@ Result<void> check_config(const Config& config) {
   if (config.n_threads > kThreadsMax || config.n_threads_batch > kThreadsMax) {
     return wrong("n_threads", "must be at most 512");
   }
+  constexpr std::uint32_t kBlockMax = 4096;
+  if (config.kv_cache_block_size == 0 || config.kv_cache_block_size > kBlockMax) {
+    return wrong("kv_cache_block_size", "must be from 1 to 4096");
+  }
   if (config.max_num_seqs == 0 || config.max_num_seqs > llama_max_parallel_sequences()) {
     return wrong("max_num_seqs",
                  "must be from 1 to " + std::to_string(llama_max_parallel_sequences()));
@@ -449,6 +454,26 @@ llama_context_params context_parameters(const Config& config, const llama_model&
   return out;
 }
 
+/// The library clears the whole KV cache when it makes it, and the system would kill the process
+/// for one that does not fit.
+Result<void> check_memory(const llama_context_params& parameters, const llama_model& model) {
+  if (llama_supports_gpu_offload()) return {};
+  const auto bytes_per_element = [](ggml_type type) {
+    return static_cast<double>(ggml_type_size(type)) / static_cast<double>(ggml_blck_size(type));
+  };
+  const double head = static_cast<double>(llama_model_n_embd(&model)) / llama_model_n_head(&model);
+  const double needed =
+      static_cast<double>(parameters.n_ctx) * llama_model_n_layer(&model) *
+      llama_model_n_head_kv(&model) * head *
+      (bytes_per_element(parameters.type_k) + bytes_per_element(parameters.type_v));
+  const double memory = static_cast<double>(::sysconf(_SC_PHYS_PAGES)) *
+                        static_cast<double>(::sysconf(_SC_PAGE_SIZE));
+  if (memory <= 0 || needed < memory) return {};
+  const auto gib = [](double bytes) { return std::to_string(std::llround(bytes / (1U << 30))); };
+  return wrong("n_ctx", "needs " + gib(needed) + " GiB of KV cache; this machine has " +
+                            gib(memory) + " GiB of memory");
+}
+
 ModelFacts facts_of(const llama_model& model, const llama_context& context) {
   ModelFacts out;
   std::array<char, 256> text{};
@@ -481,8 +506,9 @@ Result<std::unique_ptr<batching::Backend>> load_backend(const std::filesystem::p
   DYN_CHECK(check_file(path));
   DYN_TRY(ModelPtr model, load_model(path, config, progress));
   const llama_model& loaded = *model;
-  auto backend =
-      std::make_unique<LlamaBackend>(std::move(model), context_parameters(config, loaded));
+  const llama_context_params parameters = context_parameters(config, loaded);
+  DYN_CHECK(check_memory(parameters, loaded));
+  auto backend = std::make_unique<LlamaBackend>(std::move(model), parameters);
   DYN_CHECK(backend->load_adapters(config.lora));
   DYN_CHECK(backend->reset());
   backend->set_facts(facts_of(loaded, *backend->context()));

@@ -15,8 +15,10 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "engines/batching/testing/requests.h"
+#include "engines/llama/testing/lora_file.h"
 #include "engines/llama/testing/vocabulary.h"
 
 namespace dynamo::engines::llama {
@@ -323,6 +325,26 @@ TEST_F(LlamaEngineTest, AQuantizedCacheWorks) {
   EXPECT_NE(text(answer.tokens).find("Paris"), std::string::npos) << text(answer.tokens);
 }
 
+TEST_F(LlamaEngineTest, AnAdapterChangesWhatTheModelSays) {
+  const auto folder =
+      std::filesystem::temp_directory_path() / ("dynamo_lora_test_" + std::to_string(::getpid()));
+  std::filesystem::create_directory(folder);
+  const auto answer_with = [&](float strength, float scale) {
+    testing::write_lora(folder / "adapter.gguf", strength);
+    Config config = small();
+    config.lora.push_back({.name = "a", .path = folder / "adapter.gguf", .scale = scale});
+    auto request = greedy_request(chat("What is the capital of France?"), 6);
+    request.output_options.logprobs = 0;
+    return ask(*load(config), request);
+  };
+  const Answer neutral = answer_with(0.0F, 1.0F);
+  EXPECT_EQ(text(neutral.tokens), "The capital of France is Paris");
+  const Answer off = answer_with(1.0F, 0.0F);
+  EXPECT_EQ(*off.outputs.front().log_probs, *neutral.outputs.front().log_probs);
+  EXPECT_NE(*answer_with(1.0F, 1.0F).outputs.front().log_probs, *neutral.outputs.front().log_probs);
+  std::filesystem::remove_all(folder);
+}
+
 TEST_F(LlamaEngineTest, LoadingTellsItsProgressAndCanBeGivenUp) {
   float last = -1;
   bool grows = true;
@@ -350,7 +372,11 @@ TEST_F(LlamaEngineTest, ConfigurationsThatDoNotFitNameTheirKey) {
   EXPECT_EQ(key_of([](Config& c) { c.max_num_seqs = 257; }), "max_num_seqs");
   EXPECT_EQ(key_of([](Config& c) { c.n_threads = 100'000; }), "n_threads");
   EXPECT_EQ(key_of([](Config& c) { c.n_ctx = 1U << 30; }), "n_ctx");
-  EXPECT_EQ(key_of([](Config& c) { c.kv_cache_block_size = 0; }), "kv_block_size_tokens");
+  // 386 GB of KV cache.
+  if (::sysconf(_SC_PHYS_PAGES) * ::sysconf(_SC_PAGE_SIZE) < (300L << 30)) {
+    EXPECT_EQ(key_of([](Config& c) { c.n_ctx = 1U << 24; }), "n_ctx");
+  }
+  EXPECT_EQ(key_of([](Config& c) { c.kv_cache_block_size = 0; }), "kv_cache_block_size");
   EXPECT_EQ(key_of([](Config& c) { c.lora.push_back({.name = "x", .path = "/no/such/file"}); }),
             "lora");
 }

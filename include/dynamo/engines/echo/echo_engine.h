@@ -13,9 +13,8 @@ struct Options {
   std::chrono::milliseconds delay{10};
 };
 
-/// Options from DYN_TOKEN_ECHO_DELAY_MS (default 10).
-/// Errors: Errc::invalid_argument when it is not a number from 0 to 3,600,000.
-Result<Options> options_from_environment();
+/// The delay of DYN_TOKEN_ECHO_DELAY_MS, as the process is configured.
+Options options_from_configuration();
 
 /// Answers with the user's last message, one token per output, through the whole pipeline: to try
 /// the service without a model, and to measure everything but the model.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engines/batching/grammar/gbnf_check.h"
 
+#include <dynamo/base/utf8.h>
+
 #include <algorithm>
 #include <set>
 #include <string>
@@ -29,6 +31,8 @@ class Checker {
       return fail(Errc::invalid_argument,
                   "the grammar has more than " + std::to_string(kGrammarBytesMax) + " bytes");
     }
+    if (!base::is_valid_utf8(text_))
+      return fail(Errc::invalid_argument, "the grammar is not UTF-8");
     if (text_.find('\0') != std::string_view::npos) return wrong("a NUL character");
     skip_space(true);
     while (!done()) DYN_CHECK(rule());

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engines/batching/grammar/guided_decoding.h"
 
+#include <dynamo/base/utf8.h>
+
 #include <utility>
 
 #include "engines/batching/grammar/char_set.h"
@@ -38,6 +40,9 @@ Result<std::string> gbnf_of(const llm::GuidedDecoding& guided) {
   if (guided.choice && !guided.choice->empty()) {
     std::string root;
     for (const std::string& option : *guided.choice) {
+      if (!base::is_valid_utf8(option)) {
+        return of_field(Error(Errc::invalid_argument, "a choice is not UTF-8"), "guided_choice");
+      }
       root += (root.empty() ? "" : " | ") + grammar::gbnf_literal(option);
     }
     return finished(rules.add(std::move(root)), rules, "guided_choice");

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// Schemas, regular expressions and grammars of clients. The first byte of an input picks what reads
+// it.
+#include <dynamo/base/assert.h>
+#include <dynamo/base/json.h>
+#include <dynamo/llm/protocols/preprocessed_request.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "engines/batching/grammar/gbnf_check.h"
+#include "engines/batching/grammar/gbnf_rules.h"
+#include "engines/batching/grammar/guided_decoding.h"
+#include "engines/batching/grammar/regex_gbnf.h"
+
+namespace dynamo::engines::batching {
+namespace {
+
+/// What we write ourselves is always a grammar.
+void check(const Result<std::string>& gbnf) {
+  if (gbnf) DYN_ASSERT(grammar::check_gbnf(*gbnf));
+}
+
+void schema(std::string_view text) {
+  auto json = parse_json(text);
+  if (!json) return;
+  llm::GuidedDecoding guided;
+  guided.json = *std::move(json);
+  check(gbnf_of(guided));
+}
+void regex(std::string_view text) {
+  llm::GuidedDecoding guided;
+  guided.regex = std::string(text);
+  check(gbnf_of(guided));
+}
+void pattern(std::string_view text) {
+  grammar::GbnfRules rules;
+  const auto root = grammar::regex_to_gbnf(text, grammar::RegexPlace::json_string, rules);
+  if (root && rules.check_size()) DYN_ASSERT(grammar::check_gbnf(rules.text(*root)));
+}
+void choice(std::string_view text) {
+  llm::GuidedDecoding guided;
+  guided.choice.emplace(1, std::string(text));
+  check(gbnf_of(guided));
+}
+void gbnf(std::string_view text) {
+  static_cast<void>(grammar::check_gbnf(text));
+}
+
+constexpr std::array kTargets{schema, regex, pattern, choice, gbnf};
+
+}  // namespace
+}  // namespace dynamo::engines::batching
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using dynamo::engines::batching::kTargets;
+  if (size == 0) return 0;
+  const std::string_view text(reinterpret_cast<const char*>(data + 1), size - 1);
+  kTargets[data[0] % kTargets.size()](text);
+  return 0;
+}

@@ -85,11 +85,17 @@ Result<void> read_engine(std::string_view word, const Surroundings& surroundings
                   "out=llama is not in this build. Rebuild with ./x build --features llama");
     }
     out.engine = Engine::llama;
+  } else if (word.starts_with("replay:")) {
+    out.engine = Engine::replay;
+    out.replay_file = word.substr(7);
+    if (out.replay_file.empty()) {
+      return fail(Errc::invalid_argument, "out=replay: needs a file: out=replay:answers.jsonl");
+    }
   } else if (const Later* later = find_later(kEnginesOfOthers, word.substr(0, word.find(':')))) {
     return fail(Errc::unimplemented, std::string(later->message));
   } else {
-    return fail(Errc::invalid_argument,
-                "Invalid out= option '" + std::string(word) + "'; expected echo or llama");
+    return fail(Errc::invalid_argument, "Invalid out= option '" + std::string(word) +
+                                            "'; expected llama, echo or replay:FILE");
   }
   return {};
 }
@@ -140,7 +146,7 @@ std::unique_ptr<CLI::App> command_line(Arguments& out, std::string& positional, 
   app->add_flag("--version", version, "print the version and end");
   app->footer(
       "in=   http | text | stdin | batch:FILE   (default: text on a terminal, else stdin)\n"
-      "out=  llama | echo                       (default: llama when it is compiled in)\n"
+      "out=  llama | echo | replay:FILE         (default: llama when it is compiled in)\n"
       "Every setting is also read from its DYN_ variable; docs/configuration.md lists them.");
   return app;
 }
@@ -252,13 +258,14 @@ std::string version_text() {
 
 std::string arguments_json(const Arguments& arguments) {
   constexpr std::array<std::string_view, 4> kInputs{"http", "text", "stdin", "batch"};
-  constexpr std::array<std::string_view, 2> kEngines{"echo", "llama"};
+  constexpr std::array<std::string_view, 3> kEngines{"echo", "llama", "replay"};
   std::string text;
   JsonWriter out(text);
   out.begin_object()
       .member("in", kInputs[static_cast<std::size_t>(arguments.input)])
       .member("out", kEngines[static_cast<std::size_t>(arguments.engine)])
       .member("batch_file", arguments.batch_file)
+      .member("replay_file", arguments.replay_file)
       .member("model_path", arguments.model_path)
       .member("model_name", arguments.model_name)
       .member("http_host", arguments.http_host)

@@ -15,7 +15,7 @@ namespace dynamo::run {
 /// Where requests come from (`in=`).
 enum class Input : std::uint8_t { http, text, stdin_text, batch };
 /// What answers them (`out=`).
-enum class Engine : std::uint8_t { echo, llama };
+enum class Engine : std::uint8_t { echo, llama, replay };
 
 /// The command line after all layers (defaults, environment, flags) are resolved.
 /// Source: launch/dynamo-run (v0.9); its known bugs are not reproduced (spec bindings-cli,
@@ -27,6 +27,7 @@ struct Arguments {
   Input input = Input::text;
   std::string batch_file;  ///< for Input::batch
   Engine engine = Engine::echo;
+  std::string replay_file;  ///< for Engine::replay
 
   std::string model_path;  ///< a .gguf file or a Hugging Face folder; empty when none was given
   std::string model_name;  ///< served name; empty: derived from the model

@@ -50,6 +50,9 @@ TEST(Arguments, EngineDefaultsToLlamaWhenItIsCompiledIn) {
 TEST(Arguments, BatchNamesItsFile) {
   EXPECT_EQ(parse({"in=batch:p.jsonl", "out=echo"})->batch_file, "p.jsonl");
   EXPECT_NE(error_of({"in=batch:", "out=echo"}).find("needs a file"), std::string::npos);
+  EXPECT_EQ(parse({"in=http", "out=replay:answers.jsonl", "m"})->engine, Engine::replay);
+  EXPECT_EQ(parse({"in=http", "out=replay:answers.jsonl", "m"})->replay_file, "answers.jsonl");
+  EXPECT_NE(error_of({"in=http", "out=replay:", "m"}).find("needs a file"), std::string::npos);
 }
 
 TEST(Arguments, UnknownInputsAndEnginesAreNamed) {

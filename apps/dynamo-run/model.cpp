@@ -4,6 +4,7 @@
 #include <dynamo/base/file.h>
 #include <dynamo/base/log.h>
 #include <dynamo/engines/echo/echo_engine.h>
+#include <dynamo/engines/replay/replay_engine.h>
 
 #ifdef DYNAMO_HAS_LLAMA
 #include <dynamo/engines/llama/config.h>
@@ -43,20 +44,36 @@ llm::ModelCardOptions card_options(const Arguments& arguments) {
   return options;
 }
 
+// The card of an engine that has no model of its own.
+Result<llm::ModelCardPtr> card_only(const Arguments& arguments, std::string_view engine) {
+  if (arguments.model_path.empty()) {
+    return fail(Errc::invalid_argument,
+                "out=" + std::string(engine) +
+                    " needs a model for its tokenizer and template: a .gguf file or a Hugging "
+                    "Face folder");
+  }
+  return llm::load_model_card(arguments.model_path, card_options(arguments));
+}
+
 Result<LoadedModel> load_echo(const Arguments& arguments) {
   if (!arguments.extra_engine_args.empty()) {
     return fail(Errc::invalid_argument,
                 "--extra-engine-args: the echo engine has no settings (DYN_TOKEN_ECHO_DELAY_MS "
                 "sets its pace)");
   }
-  if (arguments.model_path.empty()) {
-    return fail(Errc::invalid_argument,
-                "out=echo needs a model for its tokenizer and template: a .gguf file or a Hugging "
-                "Face folder");
-  }
-  DYN_TRY(auto card, llm::load_model_card(arguments.model_path, card_options(arguments)));
+  DYN_TRY(auto card, card_only(arguments, "echo"));
   return LoadedModel{std::move(card), std::make_shared<engines::echo::EchoEngine>(
                                           engines::echo::options_from_configuration())};
+}
+
+Result<LoadedModel> load_replay(const Arguments& arguments) {
+  if (!arguments.extra_engine_args.empty()) {
+    return fail(Errc::invalid_argument,
+                "--extra-engine-args: the replay engine has no settings outside its file");
+  }
+  DYN_TRY(auto card, card_only(arguments, "replay"));
+  DYN_TRY(auto engine, engines::replay::ReplayEngine::load(arguments.replay_file, card->tokenizer));
+  return LoadedModel{std::move(card), std::move(engine)};
 }
 
 #ifdef DYNAMO_HAS_LLAMA
@@ -101,7 +118,7 @@ Result<LoadedModel> load_model(const Arguments& arguments,
 #ifdef DYNAMO_HAS_LLAMA
   if (arguments.engine == Engine::llama) return load_llama(arguments, pool);
 #endif
-  return load_echo(arguments);
+  return arguments.engine == Engine::replay ? load_replay(arguments) : load_echo(arguments);
 }
 
 std::string device_line(const Arguments& arguments) {

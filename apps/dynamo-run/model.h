@@ -24,7 +24,8 @@ struct LoadedModel {
 /// Errors name the path, or the key of --extra-engine-args.
 Result<LoadedModel> load_model(const Arguments& arguments, runtime::ComputePool& pool);
 
-/// "CUDA on", "Metal on", or "CPU mode", with the way to change it. Empty for the echo engine.
+/// "CUDA on", "Metal on", or "CPU mode", with the way to change it. Empty for engines without a
+/// model.
 std::string device_line(const Arguments& arguments);
 
 }  // namespace dynamo::run

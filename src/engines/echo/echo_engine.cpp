@@ -1,26 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <dynamo/config/configuration.h>
 #include <dynamo/engines/echo/echo_engine.h>
+#include <dynamo/engines/echo/playback.h>
 
-#include <algorithm>
 #include <limits>
-#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
-
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 namespace dynamo::engines::echo {
 namespace {
 
 namespace net = boost::asio;
-using llm::EngineOutput;
-using llm::FinishReason;
 using llm::PreprocessedRequest;
 using llm::TokenId;
 
@@ -48,139 +39,6 @@ Result<std::vector<TokenId>> answer_of(PreprocessedRequest& request) {
   return out;
 }
 
-/// A timer that a context's stop() or kill() cuts short from any thread.
-struct Pacemaker {
-  explicit Pacemaker(const net::any_io_executor& executor) : timer(executor) {}
-  net::steady_timer timer;
-};
-
-class EchoStream final : public llm::OutputStream {
- public:
-  EchoStream(std::vector<TokenId> answer, std::size_t prompt_tokens,
-             const PreprocessedRequest& request, std::chrono::milliseconds delay,
-             runtime::ContextPtr context)
-      : answer_(std::move(answer)),
-        prompt_tokens_(static_cast<std::uint32_t>(prompt_tokens)),
-        choices_(std::max<std::uint32_t>(1, request.sampling_options.n.value_or(1))),
-        logprobs_(request.output_options.logprobs),
-        delay_(delay),
-        context_(std::move(context)) {
-    const auto max_tokens = request.stop_conditions.max_tokens;
-    if (max_tokens && *max_tokens < answer_.size()) {
-      answer_.resize(*max_tokens);
-      finish_ = FinishReason::Kind::length;
-    }
-  }
-
-  net::awaitable<Result<std::vector<EngineOutput>>> next() override {
-    if (ended_) co_return std::vector<EngineOutput>{};
-    if (context_->is_killed()) co_return killed();
-    std::size_t due = answer_.size();
-    if (delay_.count() > 0) {
-      if (auto waited = co_await wait_for_next(); !waited) {
-        co_return fail(std::move(waited).error());
-      }
-      if (context_->is_killed()) co_return killed();
-      due = due_tokens();
-    }
-    if (context_->is_stopped()) co_return last_output(FinishReason::Kind::cancelled);
-    co_return outputs_up_to(due);
-  }
-
- private:
-  std::unexpected<Error> killed() {
-    ended_ = true;
-    return fail(Errc::cancelled, "the request was dropped");
-  }
-
-  /// Until the next token is due. The first comes after one delay, like every other.
-  net::awaitable<Result<void>> wait_for_next() {
-    if (!pacemaker_) {
-      const net::any_io_executor executor = co_await net::this_coro::executor;
-      pacemaker_ = std::make_shared<Pacemaker>(executor);
-      start_ = std::chrono::steady_clock::now();
-      // The subscription goes before the stream does, the posted work keeps the timer alive.
-      subscription_ = context_->on_stop([pacemaker = pacemaker_] {
-        net::post(pacemaker->timer.get_executor(), [pacemaker] {
-          pacemaker->timer.expires_at(std::chrono::steady_clock::time_point::min());
-        });
-      });
-    }
-    const auto next_due = start_ + delay_ * static_cast<std::int64_t>(sent_ + 1);
-    // With the answer at its end nothing is due any more, and a stopped context waits for nothing.
-    if (sent_ < answer_.size() && !context_->is_stopped() &&
-        std::chrono::steady_clock::now() < next_due) {
-      pacemaker_->timer.expires_at(next_due);
-      const auto [failure] =
-          co_await pacemaker_->timer.async_wait(net::as_tuple(net::use_awaitable));
-      // Woken early: by the context, or because the reading coroutine is cancelled.
-      if (failure && !context_->is_stopped())
-        co_return fail(Errc::cancelled, "reading was cancelled");
-    }
-    co_return Result<void>{};
-  }
-
-  std::size_t due_tokens() const {
-    const auto passed = std::chrono::steady_clock::now() - start_;
-    const auto steps = static_cast<std::size_t>(passed / delay_);
-    return std::clamp(steps, std::min(sent_ + 1, answer_.size()), answer_.size());
-  }
-
-  /// Each token once for every choice.
-  std::vector<EngineOutput> outputs_up_to(std::size_t due) {
-    if (answer_.empty()) return last_output(finish_);
-    std::vector<EngineOutput> batch((due - sent_) * choices_);
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-      const TokenId token = answer_[sent_ + i / choices_];
-      batch[i].token_ids.push_back(token);
-      batch[i].index = static_cast<std::uint32_t>(i % choices_);
-      if (logprobs_) add_logprobs(batch[i], token);
-    }
-    sent_ = due;
-    if (sent_ == answer_.size()) end(std::span(batch).last(choices_), finish_);
-    return batch;
-  }
-
-  std::vector<EngineOutput> last_output(FinishReason::Kind kind) {
-    std::vector<EngineOutput> batch(choices_);
-    for (std::uint32_t i = 0; i < choices_; ++i) batch[i].index = i;
-    end(batch, kind);
-    return batch;
-  }
-
-  void add_logprobs(EngineOutput& output, TokenId token) const {
-    output.log_probs.emplace({0.0});
-    if (*logprobs_ > 0) {
-      output.top_logprobs.emplace(1).front().push_back(
-          {.rank = 1, .token_id = token, .token = {}, .logprob = 0.0, .bytes = {}});
-    }
-  }
-
-  /// `last` has one output of each choice.
-  void end(std::span<EngineOutput> last, FinishReason::Kind kind) {
-    ended_ = true;
-    for (EngineOutput& output : last) output.finish_reason = {.kind = kind, .message = {}};
-    const auto completion_tokens = static_cast<std::uint32_t>(sent_) * choices_;
-    auto& usage = last.back().completion_usage.emplace();
-    usage.prompt_tokens = prompt_tokens_;
-    usage.completion_tokens = completion_tokens;
-    usage.total_tokens = prompt_tokens_ + completion_tokens;
-  }
-
-  std::vector<TokenId> answer_;
-  std::uint32_t prompt_tokens_;
-  std::uint32_t choices_;
-  std::optional<std::uint32_t> logprobs_;
-  std::chrono::milliseconds delay_;
-  runtime::ContextPtr context_;
-  FinishReason::Kind finish_ = FinishReason::Kind::stop;
-  std::size_t sent_ = 0;
-  bool ended_ = false;
-  std::chrono::steady_clock::time_point start_;
-  std::shared_ptr<Pacemaker> pacemaker_;  // shared with a wake-up that is on its way to the shard
-  runtime::Context::Subscription subscription_;
-};
-
 }  // namespace
 
 Options options_from_configuration() {
@@ -190,11 +48,9 @@ Options options_from_configuration() {
 
 net::awaitable<Result<std::unique_ptr<llm::OutputStream>>> EchoEngine::generate(
     PreprocessedRequest request, runtime::ContextPtr context) {
-  const std::size_t prompt_tokens = request.token_ids.size();
-  DYN_CO_TRY(std::vector<TokenId> answer, answer_of(request));
-  std::unique_ptr<llm::OutputStream> stream = std::make_unique<EchoStream>(
-      std::move(answer), prompt_tokens, request, options_.delay, std::move(context));
-  co_return stream;
+  Playback playback{.prompt_tokens = request.token_ids.size(), .delay = options_.delay};
+  DYN_CO_TRY(playback.answer, answer_of(request));
+  co_return play_back(std::move(playback), request, std::move(context));
 }
 
 llm::TokenEngine::Info EchoEngine::info() const {

@@ -20,14 +20,8 @@ Options options_from_configuration();
 /// the service without a model, and to measure everything but the model.
 ///
 /// The answer is extra_args.last_user_token_ids, which the preprocessor adds because info() asks
-/// for it, else (completions, plain token ids) the whole prompt. It ends with "stop", with "length"
-/// after max_tokens; n choices say the same; ids in stop_token_ids and the like are the backend's
-/// affair. Log-probabilities, when asked for, are 0: the echo is certain.
-///
-/// Costs: nothing runs between next() calls; a stream with a delay holds one timer on its shard
-/// while it is read, and no thread. Tokens keep the pace of the clock, so a slow reader finds those
-/// that are due in one batch; nothing is buffered but the answer itself. stop() and kill() end a
-/// wait at once.
+/// for it, else (completions, plain token ids) the whole prompt. It is played back as playback.h
+/// says and ends with "stop".
 /// Source: lib/llm/src/engines.rs (v0.9), which echoes characters instead of tokens.
 class EchoEngine final : public llm::TokenEngine {
  public:

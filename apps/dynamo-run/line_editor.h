@@ -8,7 +8,8 @@
 
 namespace dynamo::run {
 
-/// Reads lines from the terminal with editing and history (libedit). One per process.
+/// Reads lines from the terminal with editing and history (libedit). One per process. While it
+/// lives the terminal shows nothing by itself: keys typed between two reads count at the next one.
 class LineEditor {
  public:
   explicit LineEditor(std::string prompt);

@@ -5,7 +5,9 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
+import termios
 import time
 
 from conftest import DYNAMO_RUN, QWEN3
@@ -93,9 +95,20 @@ class Terminal:
     def send(self, text):
         os.write(self.fd, text.encode())
 
-    def status(self):
-        _, status = os.waitpid(self.pid, 0)
-        return os.waitstatus_to_exitcode(status)
+    def status(self, seconds=20):
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            done, status = os.waitpid(self.pid, os.WNOHANG)
+            if done:
+                return os.waitstatus_to_exitcode(status)
+            if select.select([self.fd], [], [], 0.05)[0]:
+                try:
+                    self.seen += os.read(self.fd, 4096).decode(errors="replace")
+                except OSError:  # it has closed its side
+                    time.sleep(0.05)
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        raise AssertionError(f"still running after {seconds} s; it showed {self.seen!r}")
 
 
 def test_text_mode_answers_keeps_the_conversation_and_leaves_on_ctrl_d():
@@ -118,3 +131,29 @@ def test_ctrl_c_stops_an_answer_and_not_the_program():
     terminal.read_until("User", seconds=5)
     terminal.send("\x04")
     assert terminal.status() == 0
+
+
+def test_keys_typed_during_an_answer_are_not_shown_in_it_and_count_at_the_next_prompt():
+    terminal = Terminal("in=text", "out=echo", QWEN3, env={"DYN_TOKEN_ECHO_DELAY_MS": "150"})
+    terminal.read_until("User")
+    terminal.send("one two three four five six\r")
+    terminal.read_until("one two three four five six")  # what was typed
+    terminal.read_until("one")  # the answer has begun
+    terminal.send("second question\r")
+    terminal.read_until(" two three four five six")  # unbroken
+    terminal.read_until("second question")  # at its prompt
+    terminal.read_until("second")  # its answer
+    terminal.send("\x04")
+    assert terminal.status() == 0
+
+
+def test_the_terminal_is_left_as_it_was_found_even_after_a_kill():
+    for leave in (lambda t: t.send("\x04"), lambda t: os.kill(t.pid, signal.SIGTERM)):
+        terminal = Terminal("in=text", "out=echo", QWEN3)
+        before = termios.tcgetattr(terminal.fd)
+        terminal.read_until("User")
+        time.sleep(0.2)
+        assert termios.tcgetattr(terminal.fd)[3] != before[3]
+        leave(terminal)
+        assert terminal.status() in (0, -signal.SIGTERM)
+        assert termios.tcgetattr(terminal.fd) == before

@@ -14,6 +14,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tools" / "x"))
 
 import build  # noqa: E402
+import ci  # noqa: E402
 import context  # noqa: E402
 import deps  # noqa: E402
 import fuzz  # noqa: E402
@@ -50,6 +51,19 @@ class Command(unittest.TestCase):
 
     def test_a_feature_can_be_turned_off(self):
         self.assertEqual(build.feature_options(["no-llama"]), ["-DDYNAMO_LLAMA=OFF"])
+
+    def test_a_library_an_engine_and_the_program_name_their_targets(self):
+        self.assertEqual(build.targets_of(["llm", "engines/echo", "dynamo-run"]), ["dynamo_llm", "dynamo_engines_echo", "dynamo-run"])
+        self.assertEqual(build.targets_of(["llm", "dynamo-run"], "_test"), ["dynamo_llm_test", "dynamo_run_test"])
+
+    def test_a_failed_step_of_ci_keeps_the_last_lines_of_its_children(self):
+        def step():
+            context.run("seq", "1", "1000")
+            context.run("false")
+        _, why, lines = ci.run_step(step)
+        self.assertIn("failed with status 1: false", why)
+        self.assertEqual(lines[-2:], ["1000", "+ false"])
+        self.assertLessEqual(len(lines), 60)
 
     def test_comparisons_are_found_by_their_file_names(self):
         self.assertEqual(fuzz.differentials()["jinja-differential"].name, "jinja_differential.py")

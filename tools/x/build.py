@@ -40,7 +40,14 @@ def configure(preset, features=(), extra=()):
 
 
 def targets_of(libraries, suffix=""):
-    return ["dynamo_" + library.replace("/", "_") + suffix for library in libraries]
+    """CMake's targets of libraries (llm, engines/llama), their tests ("_test"), or of the program dynamo-run."""
+    targets = []
+    for library in libraries:
+        if library == "dynamo-run":
+            targets.append("dynamo_run" + suffix if suffix else library)
+        else:
+            targets.append("dynamo_" + library.replace("/", "_") + suffix)
+    return targets
 
 
 def build(preset="dev", libraries=(), features=(), targets=(), extra=(), with_deps=True, locked=False):
@@ -78,7 +85,8 @@ def test(preset="dev", libraries=(), features=(), substring=None, labels=(), exc
     command = ["ctest", "--test-dir", folder(preset), "--output-on-failure", "--no-tests=error", "-j", jobs(),
                "--timeout", "300"]
     if libraries or substring:
-        command += ["-R", ("^(" + "|".join(libraries) + ")/.*" if libraries else "") + (substring or "")]
+        prefixes = "|".join("run" if library == "dynamo-run" else library for library in libraries)
+        command += ["-R", (f"^({prefixes})/.*" if libraries else "") + (substring or "")]
     for label in labels:
         command += ["-L", label]
     for label in exclude_labels:

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What CI runs, with the minutes each step may take on 2 cores and a cold cache."""
+import collections
 import os
+import sys
+import threading
 import time
 
 import build
@@ -32,7 +35,13 @@ def header_checks():
 
 
 def tests():
-    run(ROOT / "x", "test")
+    try:
+        run(ROOT / "x", "test")
+    except Failure:
+        # Still a failure; but what they print now stands at the end of the log, and shows which fail only sometimes.
+        say("the failed tests once more:")
+        run("ctest", "--test-dir", build.folder("dev"), "--rerun-failed", "--output-on-failure", "--timeout", "300", check=False)
+        raise
 
 
 def release():
@@ -75,13 +84,46 @@ STEPS = [  # name, budget in minutes, what
 ]
 
 
+class Tail:
+    """Passes on what this process and its children print while it lives, and keeps the last lines."""
+
+    def __init__(self, lines=60):
+        self.lines = collections.deque(maxlen=lines)
+
+    def __enter__(self):
+        sys.stdout.flush()
+        reader, writer = os.pipe()
+        self.saved = [os.dup(1), os.dup(2)]
+        os.dup2(writer, 1)
+        os.dup2(writer, 2)
+        os.close(writer)
+        self.thread = threading.Thread(target=self.pass_on, args=(reader,))
+        self.thread.start()
+        return self
+
+    def pass_on(self, reader):
+        with os.fdopen(reader, "rb") as source:
+            for line in source:
+                os.write(self.saved[0], line)
+                self.lines.append(line.decode(errors="replace").rstrip("\n"))
+
+    def __exit__(self, *_):
+        sys.stdout.flush()
+        for number, saved in zip((1, 2), self.saved):
+            os.dup2(saved, number)
+        self.thread.join(timeout=10)  # a child left behind may still hold the pipe
+
+
 def run_step(action):
+    """Minutes, and why it failed with the last lines it printed."""
     started = time.monotonic()
-    try:
-        action()
-        return time.monotonic() - started, None
-    except Failure as why:
-        return time.monotonic() - started, str(why)
+    with Tail() as tail:
+        try:
+            action()
+            why = None
+        except Failure as failure:
+            why = str(failure)
+    return time.monotonic() - started, why, list(tail.lines)
 
 
 def table(rows):
@@ -95,20 +137,24 @@ def table(rows):
 
 def ci(only=()):
     rows = []
+    failures = []
     for name, budget, action in STEPS:
         if only and not any(word in name for word in only):
             continue
         say(f"=== {name} (budget {budget} min)")
-        seconds, why = run_step(action)
+        seconds, why, last_lines = run_step(action)
         if why:
             print(f"=== {name} FAILED: {why}", flush=True)
+            failures.append((name, why, last_lines))
         rows.append((name, budget, seconds, why))
         if why and name in ("deps", "dev build, tests' build"):
             break  # nothing after it can work
+    for name, why, last_lines in failures:
+        print(f"\n=== the end of {name}, which failed: {why}")
+        print("\n".join(last_lines))
     total = table(rows)
-    failed = [name for name, _, _, why in rows if why]
-    if failed:
-        raise Failure("failed: " + ", ".join(failed))
+    if failures:
+        raise Failure("failed: " + ", ".join(name for name, _, _ in failures))
     if total > TOTAL_MINUTES:
         raise Failure(f"took {total:.0f} minutes, the limit is {TOTAL_MINUTES}")
 

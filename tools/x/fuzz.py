@@ -71,5 +71,11 @@ def run(target, amount=None, arguments=()):
         raise Failure("there are no fuzz targets yet")
     build.build("fuzz", targets=[f"dynamo_fuzz_{name}" for name in chosen], with_deps=False)
     share = max(1, (amount or 60) // len(chosen))
+    failed = []
     for name in chosen:
-        run_one(name, share, arguments)
+        try:
+            run_one(name, share, arguments)
+        except Failure as failure:
+            failed.append(str(failure))
+    if failed:
+        raise Failure("; ".join(failed))

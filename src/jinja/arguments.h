@@ -38,6 +38,7 @@ inline std::string_view text_or(const Value& v, std::string_view otherwise, std:
 inline Value to_text(Interpreter& in, const Value& v) {
   if (v.is_string()) return v;
   std::string out;
+  in.charge_text(v);
   append_str(out, v);
   return in.text(out);
 }

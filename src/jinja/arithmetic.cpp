@@ -187,7 +187,10 @@ Value subtract(Interpreter& in, const Value& a, const Value& b) {
 }
 
 Value multiply(Interpreter& in, const Value& a, const Value& b) {
-  if (both_integral(a, b)) return int_mul(in.arena(), a, b);
+  if (both_integral(a, b)) {
+    in.charge(BigInt::steps(a, b));
+    return int_mul(in.arena(), a, b);
+  }
   if (both_numbers(a, b)) return make_real(to_double(a) * to_double(b));
   if (a.is_undefined() || b.is_undefined()) fail_operands("*", a, b);
   if (a.is_string() || is_list(a) || a.tag == Tag::tuple) return repeat(in, a, b);
@@ -199,6 +202,7 @@ Value divide(Interpreter& in, const Value& a, const Value& b) {
   if (!both_numbers(a, b)) fail_operands("/", a, b);
   if (both_integral(a, b)) {
     require_divisor(b, "division by zero");
+    in.charge(BigInt::steps(a, b));
     return make_real(int_true_divide(in.arena(), a, b));
   }
   require_divisor(b, "float division by zero");
@@ -209,6 +213,7 @@ Value floor_divide(Interpreter& in, const Value& a, const Value& b) {
   if (!both_numbers(a, b)) fail_operands("//", a, b);
   if (both_integral(a, b)) {
     require_divisor(b, "integer division or modulo by zero");
+    in.charge(BigInt::steps(a, b));
     return int_floordiv(in.arena(), a, b);
   }
   require_divisor(b, "float floor division by zero");
@@ -220,6 +225,7 @@ Value modulo(Interpreter& in, const Value& a, const Value& b) {
   if (!both_numbers(a, b)) fail_operands("%", a, b);
   if (both_integral(a, b)) {
     require_divisor(b, "integer modulo by zero");
+    in.charge(BigInt::steps(a, b));
     return int_mod(in.arena(), a, b);
   }
   require_divisor(b, "float modulo");
@@ -228,7 +234,11 @@ Value modulo(Interpreter& in, const Value& a, const Value& b) {
 
 Value power(Interpreter& in, const Value& a, const Value& b) {
   if (!both_numbers(a, b)) fail_operands("** or pow()", a, b);
-  if (both_integral(a, b) && !int_is_negative(b)) return int_pow(in.arena(), a, b);
+  if (both_integral(a, b) && !int_is_negative(b)) {
+    const Value result = int_pow(in.arena(), a, b);
+    in.charge(BigInt::steps(result, result));
+    return result;
+  }
   const double base = to_double(a);
   const double exponent = to_double(b);
   if (base == 0 && exponent < 0) fail_type("0.0 cannot be raised to a negative power");

@@ -7,28 +7,17 @@
 #include <limits>
 
 #include "jinja/failure.h"
+#include "jinja/magnitude.h"
 
 namespace dynamo::jinja::detail {
 namespace {
 
-using Magnitude = BigInt::Magnitude;
-constexpr std::size_t kLimbsMax = (std::size_t{1} << 20) / 32;
 constexpr std::size_t kDecimalDigitsMax = 4300;  // sys.int_info.default_max_str_digits
 
 struct Signed {
   Magnitude magnitude;
   bool negative = false;
 };
-
-void trim(Magnitude& m) {
-  while (!m.empty() && m.back() == 0) m.pop_back();
-}
-
-Magnitude magnitude_of(std::uint64_t value) {
-  Magnitude m;
-  for (; value != 0; value >>= 32) m.push_back(static_cast<std::uint32_t>(value));
-  return m;
-}
 
 std::int64_t small(const Value& v) noexcept {
   return v.tag == Tag::boolean ? static_cast<std::int64_t>(v.boolean) : v.integer;
@@ -41,179 +30,6 @@ Signed load(const Value& v) {
   const std::int64_t i = small(v);
   return {magnitude_of(i < 0 ? ~static_cast<std::uint64_t>(i) + 1 : static_cast<std::uint64_t>(i)),
           i < 0};
-}
-
-int compare(const Magnitude& a, const Magnitude& b) noexcept {
-  if (a.size() != b.size()) return a.size() < b.size() ? -1 : 1;
-  for (std::size_t i = a.size(); i-- > 0;) {
-    if (a[i] != b[i]) return a[i] < b[i] ? -1 : 1;
-  }
-  return 0;
-}
-
-Magnitude add(const Magnitude& a, const Magnitude& b) {
-  Magnitude sum(std::max(a.size(), b.size()) + 1);
-  std::uint64_t carry = 0;
-  for (std::size_t i = 0; i < sum.size(); ++i) {
-    carry += (i < a.size() ? a[i] : 0ULL) + (i < b.size() ? b[i] : 0ULL);
-    sum[i] = static_cast<std::uint32_t>(carry);
-    carry >>= 32;
-  }
-  trim(sum);
-  return sum;
-}
-
-/// a - b with a >= b.
-Magnitude subtract(const Magnitude& a, const Magnitude& b) {
-  Magnitude difference(a.size());
-  std::int64_t borrow = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::int64_t d = static_cast<std::int64_t>(a[i]) - (i < b.size() ? b[i] : 0) - borrow;
-    borrow = d < 0 ? 1 : 0;
-    if (d < 0) d += std::int64_t{1} << 32;
-    difference[i] = static_cast<std::uint32_t>(d);
-  }
-  trim(difference);
-  return difference;
-}
-
-Magnitude multiply(const Magnitude& a, const Magnitude& b) {
-  if (a.size() + b.size() > kLimbsMax + 1) fail_limit("an integer grows beyond 2**1048576");
-  Magnitude product(a.size() + b.size());
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::uint64_t carry = 0;
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      carry += std::uint64_t{a[i]} * b[j] + product[i + j];
-      product[i + j] = static_cast<std::uint32_t>(carry);
-      carry >>= 32;
-    }
-    product[i + b.size()] = static_cast<std::uint32_t>(carry);
-  }
-  trim(product);
-  return product;
-}
-
-/// Divides in place by a single limb; returns the remainder.
-std::uint32_t divide_small(Magnitude& a, std::uint32_t divisor) {
-  std::uint64_t remainder = 0;
-  for (std::size_t i = a.size(); i-- > 0;) {
-    remainder = (remainder << 32) | a[i];
-    a[i] = static_cast<std::uint32_t>(remainder / divisor);
-    remainder %= divisor;
-  }
-  trim(a);
-  return static_cast<std::uint32_t>(remainder);
-}
-
-Magnitude shift_left(const Magnitude& a, unsigned bits) {
-  Magnitude r(a.size() + bits / 32 + 1);
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    const std::uint64_t wide = std::uint64_t{a[i]} << (bits % 32);
-    r[i + bits / 32] |= static_cast<std::uint32_t>(wide);
-    r[i + bits / 32 + 1] |= static_cast<std::uint32_t>(wide >> 32);
-  }
-  trim(r);
-  return r;
-}
-
-Magnitude shift_right(const Magnitude& a, unsigned bits) {
-  if (bits / 32 >= a.size()) return {};
-  Magnitude r(a.begin() + bits / 32, a.end());
-  if (bits % 32 != 0) {
-    for (std::size_t i = 0; i < r.size(); ++i) {
-      const std::uint64_t high = i + 1 < r.size() ? r[i + 1] : 0;
-      r[i] = static_cast<std::uint32_t>(((high << 32) | r[i]) >> (bits % 32));
-    }
-  }
-  trim(r);
-  return r;
-}
-
-/// Knuth's algorithm D. `a` becomes the remainder.
-Magnitude divide(Magnitude& a, const Magnitude& b) {
-  if (compare(a, b) < 0) return {};
-  if (b.size() == 1) {
-    Magnitude quotient = a;
-    a = magnitude_of(divide_small(quotient, b[0]));
-    return quotient;
-  }
-  const auto shift = static_cast<unsigned>(std::countl_zero(b.back()));
-  const Magnitude v = shift_left(b, shift);
-  Magnitude u = shift_left(a, shift);
-  u.resize(a.size() + 1);
-  const std::size_t n = v.size();
-  Magnitude quotient(u.size() - n);
-  for (std::size_t j = quotient.size(); j-- > 0;) {
-    const std::uint64_t top = (std::uint64_t{u[j + n]} << 32) | u[j + n - 1];
-    std::uint64_t guess = top / v[n - 1];
-    std::uint64_t rest = top % v[n - 1];
-    while (guess >> 32 != 0 || guess * v[n - 2] > ((rest << 32) | u[j + n - 2])) {
-      --guess;
-      rest += v[n - 1];
-      if (rest >> 32 != 0) break;
-    }
-    std::int64_t borrow = 0;
-    std::uint64_t carry = 0;
-    for (std::size_t i = 0; i < n; ++i) {
-      carry += guess * v[i];
-      const std::int64_t d = static_cast<std::int64_t>(u[i + j]) - borrow -
-                             static_cast<std::int64_t>(carry & 0xffffffffU);
-      u[i + j] = static_cast<std::uint32_t>(d);
-      borrow = d < 0 ? 1 : 0;
-      carry >>= 32;
-    }
-    const std::int64_t d =
-        static_cast<std::int64_t>(u[j + n]) - borrow - static_cast<std::int64_t>(carry);
-    u[j + n] = static_cast<std::uint32_t>(d);
-    if (d < 0) {
-      --guess;
-      std::uint64_t back = 0;
-      for (std::size_t i = 0; i < n; ++i) {
-        back += std::uint64_t{u[i + j]} + v[i];
-        u[i + j] = static_cast<std::uint32_t>(back);
-        back >>= 32;
-      }
-      u[j + n] += static_cast<std::uint32_t>(back);
-    }
-    quotient[j] = static_cast<std::uint32_t>(guess);
-  }
-  trim(quotient);
-  trim(u);
-  a = shift_right(u, shift);
-  return quotient;
-}
-
-std::size_t bit_length(const Magnitude& m) noexcept {
-  return m.empty() ? 0 : m.size() * 32 - static_cast<std::size_t>(std::countl_zero(m.back()));
-}
-
-/// m * 2^exponent as the nearest double; `sticky` says that bits below m were dropped.
-double round_to_double(const Magnitude& m, int exponent, bool sticky) noexcept {
-  const std::size_t bits = bit_length(m);
-  if (bits == 0) return 0.0;
-  // The top 64 bits, with everything below folded into the lowest one.
-  std::uint64_t top = 0;
-  const std::size_t drop = bits > 64 ? bits - 64 : 0;
-  for (std::size_t i = 0; i < m.size(); ++i) {
-    const std::size_t at = i * 32;
-    if (at + 32 <= drop) {
-      sticky = sticky || m[i] != 0;
-    } else if (at < drop) {
-      const auto cut = static_cast<unsigned>(drop - at);
-      sticky = sticky || (m[i] & ((std::uint32_t{1} << cut) - 1)) != 0;
-      top |= std::uint64_t{m[i]} >> cut;
-    } else {
-      top |= std::uint64_t{m[i]} << (at - drop);
-    }
-  }
-  // 64 -> 53 bits by hand, so that the rounding happens once.
-  const int extra = std::max(0, static_cast<int>(std::min<std::size_t>(bits, 64)) - 53);
-  if (extra == 0) return std::ldexp(static_cast<double>(top), exponent + static_cast<int>(drop));
-  const std::uint64_t low = top & ((std::uint64_t{1} << extra) - 1);
-  const std::uint64_t half = std::uint64_t{1} << (extra - 1);
-  std::uint64_t kept = top >> extra;
-  if (low > half || (low == half && (sticky || (kept & 1) != 0))) ++kept;
-  return std::ldexp(static_cast<double>(kept), exponent + static_cast<int>(drop) + extra);
 }
 
 Value store(Arena& arena, const Signed& s) {
@@ -266,7 +82,7 @@ Value BigInt::value_of(Arena& arena, const Magnitude& magnitude, bool negative) 
     }
     if (bits == kHalf && negative) return make_int(std::numeric_limits<std::int64_t>::min());
   }
-  if (magnitude.size() > kLimbsMax) fail_limit("an integer grows beyond 2**1048576");
+  if (magnitude.size() > kMagnitudeLimbsMax) fail_limit("an integer grows beyond 2**16384");
   auto* limbs = arena.array<std::uint32_t>(magnitude.size());
   std::copy(magnitude.begin(), magnitude.end(), limbs);
   auto* big = arena.make<BigInt>();
@@ -274,6 +90,12 @@ Value BigInt::value_of(Arena& arena, const Magnitude& magnitude, bool negative) 
   big->size = static_cast<std::uint32_t>(magnitude.size());
   big->limbs = limbs;
   return make_pointer(Tag::big, big);
+}
+
+std::uint64_t BigInt::steps(const Value& a, const Value& b) noexcept {
+  const std::uint64_t limbs_a = a.tag == Tag::big ? a.big->size : 2;
+  const std::uint64_t limbs_b = b.tag == Tag::big ? b.big->size : 2;
+  return limbs_a * limbs_b / 8;
 }
 
 Value int_add(Arena& arena, const Value& a, const Value& b) {
@@ -335,12 +157,12 @@ Value int_pow(Arena& arena, const Value& base, const Value& exponent) {
     // Only 0, 1 and -1 have such powers within the bound.
     if (b.magnitude.empty()) return make_int(0);
     if (b.magnitude == Magnitude{1}) return make_int(b.negative && int_is_odd(exponent) ? -1 : 1);
-    fail_limit("an integer grows beyond 2**1048576");
+    fail_limit("an integer grows beyond 2**16384");
   }
   auto left = static_cast<std::uint64_t>(small(exponent));
   if (left != 0 &&
-      (bit_length(b.magnitude) - (b.magnitude.empty() ? 0 : 1)) * left > kLimbsMax * 32) {
-    fail_limit("an integer grows beyond 2**1048576");
+      (bit_length(b.magnitude) - (b.magnitude.empty() ? 0 : 1)) * left > kMagnitudeLimbsMax * 32) {
+    fail_limit("an integer grows beyond 2**16384");
   }
   const bool negative = b.negative && (left & 1) != 0;
   Magnitude result{1};
@@ -459,11 +281,10 @@ std::string int_to_text(const Value& a, unsigned base) {
     fail_type("Exceeds the limit (4300 digits) for integer string conversion");
   }
   std::string digits;
-  // Nine decimal digits at a time; other bases one by one.
-  const std::uint32_t chunk = base == 10 ? 1'000'000'000U : base;
+  const LimbOfDigits chunk = limb_of_digits(base);
   while (!s.magnitude.empty()) {
-    std::uint32_t rest = divide_small(s.magnitude, chunk);
-    for (int i = 0; i < (base == 10 ? 9 : 1) && (rest != 0 || !s.magnitude.empty()); ++i) {
+    std::uint32_t rest = divide_small(s.magnitude, chunk.power);
+    for (unsigned i = 0; i < chunk.digits && (rest != 0 || !s.magnitude.empty()); ++i) {
       digits.push_back("0123456789abcdefghijklmnopqrstuvwxyz"[rest % base]);
       rest /= base;
     }
@@ -481,16 +302,22 @@ Value int_from_digits(Arena& arena, std::string_view digits, unsigned base, bool
     fail_type("Exceeds the limit (4300 digits) for integer string conversion");
   }
   Magnitude m;
-  for (const char c : digits) {
-    std::uint64_t carry = c <= '9' ? static_cast<std::uint64_t>(c - '0')
-                                   : static_cast<std::uint64_t>((c | 0x20) - 'a' + 10);
+  const LimbOfDigits chunk = limb_of_digits(base);
+  while (!digits.empty()) {
+    std::uint64_t carry = 0;
+    std::uint64_t power = 1;
+    for (const char c : digits.substr(0, chunk.digits)) {
+      carry = carry * base + static_cast<std::uint64_t>(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
+      power *= base;
+    }
+    digits.remove_prefix(std::min<std::size_t>(chunk.digits, digits.size()));
     for (std::uint32_t& limb : m) {
-      carry += std::uint64_t{limb} * base;
+      carry += std::uint64_t{limb} * power;
       limb = static_cast<std::uint32_t>(carry);
       carry >>= 32;
     }
     if (carry != 0) m.push_back(static_cast<std::uint32_t>(carry));
-    if (m.size() > kLimbsMax) fail_limit("an integer grows beyond 2**1048576");
+    if (m.size() > kMagnitudeLimbsMax) fail_limit("an integer grows beyond 2**16384");
   }
   return BigInt::value_of(arena, m, negative);
 }

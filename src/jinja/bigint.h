@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
+#include "jinja/magnitude.h"
 #include "jinja/value.h"
 
 namespace dynamo::jinja::detail {
@@ -15,12 +15,14 @@ namespace dynamo::jinja::detail {
 /// and above) and through `**`; speed does not matter, exactness does.
 class BigInt {
  public:
-  using Magnitude = std::vector<std::uint32_t>;  ///< little-endian, no leading zeros
-
   static Value value_of(Arena& arena, std::uint64_t value);
   /// An integer Value of the magnitude, as small a kind as holds it. Throws a Failure of kind limit
-  /// above 2^20 bits.
+  /// above 2^14 bits.
   static Value value_of(Arena& arena, const Magnitude& magnitude, bool negative);
+
+  /// Steps (of a Budget) that an operation over every pair of limbs of two integers costs; 0 while
+  /// both fit 64 bits.
+  static std::uint64_t steps(const Value& a, const Value& b) noexcept;
 
   bool negative;
   std::uint32_t size;

@@ -334,7 +334,10 @@ Value Interpreter::eval_concat(const ManyExpr& e, Frame& frame) {
     for (std::uint32_t i = 0; i < e.count; ++i) append_escaped(joined, values[i]);
     return text(joined, true);
   }
-  for (std::uint32_t i = 0; i < e.count; ++i) append_str(joined, values[i]);
+  for (std::uint32_t i = 0; i < e.count; ++i) {
+    charge_text(values[i]);
+    append_str(joined, values[i]);
+  }
   return text(joined);
 }
 
@@ -417,6 +420,7 @@ void Interpreter::print_value(const Value& value, bool escape) {
     return;
   }
   if (value.is_string()) return append(value.str());
+  charge_text(value);
   append_str(out_, value);
   if (out_.size() > output_limit_) fail_output();
 }

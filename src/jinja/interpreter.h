@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "jinja/ast.h"
+#include "jinja/bigint.h"
 #include "jinja/builtin.h"
 #include "jinja/objects.h"
 
@@ -34,6 +35,11 @@ class Interpreter {
     if (steps > steps_left_) [[unlikely]]
       fail_steps();
     steps_left_ -= steps;
+  }
+  /// Accounts for spelling the value.
+  void charge_text(const Value& v) {
+    if (v.tag == Tag::big) [[unlikely]]
+      charge(BigInt::steps(v, v));
   }
   /// Fails when the native stack is nearly used up.
   void check_stack();

@@ -44,6 +44,7 @@ Value int_filter(Interpreter& in, const Value* a) {
   if (v.is_string()) {
     if (base == 0 || (base >= 2 && base <= 36)) {
       const Value parsed = parse_int(in.arena(), v.str(), static_cast<int>(base));
+      in.charge(BigInt::steps(parsed, parsed));
       if (!parsed.is_missing()) return parsed;
     }
     return int_through_float(in, v, otherwise);

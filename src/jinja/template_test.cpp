@@ -113,17 +113,26 @@ TEST(Template, EndlessWorkEndsAtTheBudget) {
        {"{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
         "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
         "{% for x in [1] recursive %}{{ loop([x]) }}{% endfor %}",
-        "{% for i in range(99999) %}{{ 'x' * 1000 }}{% endfor %}", "{{ 'x' * 10000000000 }}",
-        "{{ [1] * 10000000000 }}", "{{ 'x' | center(10000000000) }}", "{{ '%1000000000d' % 1 }}",
-        "{{ '{:1000000000}'.format(1) }}", "{{ (['x' * 1000] * 1000) | join('y' * 10000) }}",
+        "{% for i in range(99999) %}{{ 'x' * 1000 }}{% endfor %}",
+        "{{ 'x' * 10000000000 }}",
+        "{{ [1] * 10000000000 }}",
+        "{{ 'x' | center(10000000000) }}",
+        "{{ '%1000000000d' % 1 }}",
+        "{{ '{:1000000000}'.format(1) }}",
+        "{{ (['x' * 1000] * 1000) | join('y' * 10000) }}",
         "{% set ns = namespace(s='x') %}{% for i in range(99999) %}{% set ns.s = ns.s + ns.s %}"
         "{% endfor %}",
         "{% set ns = namespace(s='xx') %}{% for i in range(99999) %}"
         "{% set ns.s = ns.s.replace('x', ns.s) %}{% endfor %}",
         "{% set ns = namespace(g=[1]) %}{% for i in range(9999) %}"
         "{% set ns.g = ns.g | map('string') %}{% endfor %}{{ ns.g | list }}",
-        "{% set ns = namespace() %}{% set ns.self = ns %}{{ ns }}", "{{ range(10000000) | list }}",
-        "{{ 10 ** 10000000 }}"}) {
+        "{% set ns = namespace() %}{% set ns.self = ns %}{{ ns }}",
+        "{{ range(10000000) | list }}",
+        "{{ 10 ** 10000000 }}",
+        "{{ 52 ** 181811 }}",
+        "{{ 2 ** 16385 > 0 }}",
+        "{% for i in range(99999) %}{% set x = (7 ** 5000) ~ '' %}{% endfor %}",
+        "{% for i in range(99999) %}{% set x = 7 ** 5000 // 3 ** 4000 %}{% endfor %}"}) {
     EXPECT_TRUE(render(source, "{}", options).starts_with("template_limit")) << source;
   }
 }

@@ -49,11 +49,10 @@ bool is_loopback(std::string_view host) {
 // Serves until a signal. Declared in the order of use: what comes later ends first.
 int serve_http(const Arguments& arguments, const LoadedModel& model,
                const llm::http::RequestTemplate& defaults, runtime::ShardPool& shards,
-               runtime::ComputePool& pool) {
+               runtime::ComputePool& pool, runtime::MetricsRegistry& metrics) {
   runtime::Shutdown shutdown;
   if (auto installed = shutdown.install_signal_handlers(); !installed)
     return failed(installed.error());
-  runtime::MetricsRegistry metrics;
   llm::http::ModelManager models;
   if (auto added = models.add(model.card, model.engine); !added) return failed(added.error());
 
@@ -120,8 +119,11 @@ int run(const Arguments& arguments) {
   if (!defaults) return failed(defaults.error());
 
   const auto started = std::chrono::steady_clock::now();
+  runtime::MetricsRegistry metrics;  // first: what is exported to it asks it to forget at its end
   runtime::ShardPool shards;
   runtime::ComputePool pool;
+  shards.export_metrics(metrics);
+  pool.export_metrics(metrics);
   auto model = load_model(arguments, pool);
   if (!model) return failed(model.error());
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -139,7 +141,7 @@ int run(const Arguments& arguments) {
     DYN_LOG_INFO(kTarget, "device", {{"mode", device}});
 
   const int status = arguments.input == Input::http
-                         ? serve_http(arguments, *model, *defaults, shards, pool)
+                         ? serve_http(arguments, *model, *defaults, shards, pool, metrics)
                          : talk(arguments, *model, *defaults, shards);
   model->engine.reset();
   shards.stop();

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The service around a request: ids, SSE framing, annotations, pages, metrics, keys, TLS."""
 import json
+import re
 import ssl
 import subprocess
 import urllib.request
 import uuid
 
-from conftest import QWEN3, serving, wait_for
+from conftest import QWEN3, ROOT, serving, wait_for
 
 ASK = {"model": "qwen3", "messages": [{"role": "user", "content": "one two three"}], "max_tokens": 64}
 
@@ -129,3 +130,35 @@ def test_tls_serves_with_the_given_certificate(tmp_path):
         assert server.post("/v1/chat/completions", {**ASK, "stream": True})[2].endswith(b"data: [DONE]\n\n")
     finally:
         server.stop()
+
+
+def documented_families():
+    page = (ROOT / "docs" / "metrics.md").read_text()
+    rows = re.findall(r"^\| `(dynamo_\w+)` \| (counter|gauge|histogram) \| ([^|]*) \|", page, re.M)
+    return {name: (kind, set(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
+
+
+def test_the_metrics_page_and_its_documentation_agree():
+    documented = documented_families()
+    assert len(documented) > 30
+    with serving("out=echo", QWEN3, "--model-name", "qwen3", env={"DYN_TOKEN_ECHO_DELAY_MS": "200"}) as server:
+        assert server.post("/v1/chat/completions", ASK)[0] == 200
+        server.post("/v1/chat/completions", {**ASK, "model": "nobody"})
+        # A client that leaves, so that cancellations have a series.
+        body = json.dumps({**ASK, "stream": True}).encode()
+        server.raw(b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                   b"Content-Length: %d\r\n\r\n%s" % (len(body), body), timeout=0.1)
+        wait_for(lambda: server.metric("dynamo_frontend_disconnected_clients") == 1, what="the client's leaving")
+        page = server.get("/metrics")[2].decode()
+    types = dict(re.findall(r"^# TYPE (\w+) (\w+)$", page, re.M))
+    labels = {}
+    for name, pairs in re.findall(r"^(\w+)(?:\{([^}]*)\})? ", page, re.M):
+        family = name if name in types else re.sub(r"_(bucket|sum|count)$", "", name)
+        labels.setdefault(family, set()).update(set(re.findall(r'(\w+)="', pairs)) - {"le"})
+    assert set(types) - set(documented) == set(), "exported but not documented"
+    # Without an overload and without slow work these have no series to show.
+    silent = {"dynamo_frontend_model_rejection_total", "dynamo_runtime_slow_sections_total"}
+    assert set(documented) - set(types) - silent == set(), "documented but not exported"
+    for name, kind in types.items():
+        assert documented[name][0] == kind, name
+        assert labels.get(name, documented[name][1]) == documented[name][1], name

@@ -133,6 +133,15 @@ FrontendFamilies::FrontendFamilies(std::string_view asked_prefix) {
   inter_token = histogram("inter_token_latency_seconds", "Time between tokens",
                           buckets({0.001, 2, 13}, var::buckets_itl_min, var::buckets_itl_max,
                                   var::buckets_itl_count, "inter_token_latency_seconds"));
+  // Source of these buckets: spec llm-service 8.3.
+  tokenizer_latency =
+      family(prefix, "tokenizer_latency_ms",
+             "Milliseconds that the tokenizer needed for a prompt or an answer",
+             MetricType::histogram, {"operation"}, {0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512});
+  const std::vector<double> media{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 30, 40, 50, 100};
+  images = histogram("images_per_request", "Images of a chat request", media);
+  videos = histogram("videos_per_request", "Videos of a chat request", media);
+  audios = histogram("audio_per_request", "Audio clips of a chat request", media);
   model_ready = gauge("model_ready", "1 while requests for the model can be served", model);
   total_kv_blocks = gauge("model_total_kv_blocks", "KV-cache blocks of the engine", model);
   max_num_seqs = gauge("model_max_num_seqs", "Sequences that the engine runs at once", model);
@@ -148,6 +157,13 @@ FrontendFamilies::FrontendFamilies(std::string_view asked_prefix) {
                           {.0001, .0005, .001, .005, .01, .05, .1, .5, 1, 2.5, 5});
   stage_requests = family(kLiteralPrefix, "stage_requests", "Requests in a stage",
                           MetricType::gauge, {"stage", "phase"});
+  template_seconds =
+      family(kLiteralPrefix, "template_seconds", "Time in the chat template, once per prompt",
+             MetricType::histogram, {}, {.00001, .00005, .0001, .0005, .001, .005, .01, .05});
+  detokenize_us = family(kLiteralPrefix, "detokenize_total_us",
+                         "Microseconds spent in turning tokens into text", MetricType::counter, {});
+  detokenized_tokens = family(kLiteralPrefix, "detokenize_token_count",
+                              "Tokens that were turned into text", MetricType::counter, {});
 }
 
 std::vector<const MetricFamily*> FrontendFamilies::all() const {
@@ -166,6 +182,10 @@ std::vector<const MetricFamily*> FrontendFamilies::all() const {
           &first_token,
           &inter_token,
           &cached_tokens,
+          &tokenizer_latency,
+          &images,
+          &videos,
+          &audios,
           &model_ready,
           &total_kv_blocks,
           &max_num_seqs,
@@ -174,7 +194,10 @@ std::vector<const MetricFamily*> FrontendFamilies::all() const {
           &kv_block_size,
           &migration_limit,
           &stage_duration,
-          &stage_requests};
+          &stage_requests,
+          &template_seconds,
+          &detokenize_us,
+          &detokenized_tokens};
 }
 
 struct FrontendMetrics::Tables {
@@ -197,6 +220,11 @@ FrontendMetrics::FrontendMetrics(MetricsRegistry& registry, std::string_view pre
       disconnected_(registry.gauge(families_.disconnected)),
       preprocess_seconds_(registry.histogram(families_.stage_duration, {"preprocess"})),
       dispatch_seconds_(registry.histogram(families_.stage_duration, {"dispatch"})),
+      template_seconds_(registry.histogram(families_.template_seconds)),
+      tokenize_ms_(registry.histogram(families_.tokenizer_latency, {"tokenize"})),
+      detokenize_ms_(registry.histogram(families_.tokenizer_latency, {"detokenize"})),
+      detokenize_us_(registry.counter(families_.detokenize_us)),
+      detokenized_tokens_(registry.counter(families_.detokenized_tokens)),
       preprocessing_(registry.gauge(families_.stage_requests, {"preprocess", ""})),
       dispatching_(registry.gauge(families_.stage_requests, {"dispatch", "aggregated"})),
       tables_(std::make_unique<Tables>()) {
@@ -216,6 +244,9 @@ ModelSeries FrontendMetrics::make_series(std::string_view model) {
   series.first_token = registry_.histogram(families_.first_token, {model});
   series.inter_token = registry_.histogram(families_.inter_token, {model});
   series.cached_tokens = registry_.histogram(families_.cached_tokens, {model});
+  series.images = registry_.histogram(families_.images, {model});
+  series.videos = registry_.histogram(families_.videos, {model});
+  series.audios = registry_.histogram(families_.audios, {model});
   series.output_tokens_total = registry_.counter(families_.output_tokens_total, {model});
   for (const Endpoint endpoint : {Endpoint::chat_completions, Endpoint::completions}) {
     for (const RequestType type : {RequestType::unary, RequestType::stream}) {
@@ -249,6 +280,21 @@ void FrontendMetrics::failed(std::string_view model, Endpoint endpoint, RequestT
       .counter(families_.requests,
                {model, to_string(endpoint), to_string(type), "error", to_string(error)})
       .add();
+}
+
+void FrontendMetrics::preprocessed(std::chrono::nanoseconds in_template,
+                                   std::chrono::nanoseconds in_tokenizer) {
+  if (in_template.count() > 0)
+    template_seconds_.observe(std::chrono::duration<double>(in_template).count());
+  if (in_tokenizer.count() > 0)
+    tokenize_ms_.observe(std::chrono::duration<double, std::milli>(in_tokenizer).count());
+}
+
+void FrontendMetrics::detokenized(std::uint32_t tokens, std::chrono::nanoseconds took) {
+  if (tokens == 0) return;
+  detokenize_ms_.observe(std::chrono::duration<double, std::milli>(took).count());
+  detokenize_us_.add(std::chrono::duration<double, std::micro>(took).count());
+  detokenized_tokens_.add(tokens);
 }
 
 void FrontendMetrics::client_left(std::string_view model, Endpoint endpoint, RequestType type) {

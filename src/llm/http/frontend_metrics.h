@@ -5,6 +5,7 @@
 #include <dynamo/runtime/metrics.h>
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -46,19 +47,22 @@ struct FrontendFamilies {
 
   runtime::MetricFamily requests, requests_started, inflight, active, queued, disconnected,
       cancellations, rejections, duration, input_tokens, output_tokens, output_tokens_total,
-      first_token, inter_token, cached_tokens, model_ready, total_kv_blocks, max_num_seqs,
-      max_num_batched_tokens, context_length, kv_block_size, migration_limit;
+      first_token, inter_token, cached_tokens, tokenizer_latency, images, videos, audios,
+      model_ready, total_kv_blocks, max_num_seqs, max_num_batched_tokens, context_length,
+      kv_block_size, migration_limit;
   /// All of them.
   std::vector<const runtime::MetricFamily*> all() const;
 
   // These keep the literal prefix dynamo_frontend_ (spec llm-service 8.1).
-  runtime::MetricFamily stage_duration, stage_requests;
+  runtime::MetricFamily stage_duration, stage_requests, template_seconds, detokenize_us,
+      detokenized_tokens;
 };
 
 /// The series of one model, resolved once, so that a request looks nothing up.
 struct ModelSeries {
   runtime::Gauge inflight, active, queued;
-  runtime::Histogram duration, input_tokens, output_tokens, first_token, inter_token, cached_tokens;
+  runtime::Histogram duration, input_tokens, output_tokens, first_token, inter_token, cached_tokens,
+      images, videos, audios;
   runtime::Counter output_tokens_total;
   struct ByType {
     runtime::Counter started, succeeded;
@@ -79,6 +83,10 @@ class FrontendMetrics {
   void failed(std::string_view model, Endpoint endpoint, RequestType type, ErrorType error);
   void client_left(std::string_view model, Endpoint endpoint, RequestType type);
   void rejected(std::string_view model, Endpoint endpoint);
+  /// One prompt was rendered and tokenized; what was not done took no time.
+  void preprocessed(std::chrono::nanoseconds in_template, std::chrono::nanoseconds in_tokenizer);
+  /// The tokens of one answer became text. Once for each request.
+  void detokenized(std::uint32_t tokens, std::chrono::nanoseconds took);
   runtime::Histogram& preprocess_seconds() noexcept { return preprocess_seconds_; }
   runtime::Histogram& dispatch_seconds() noexcept { return dispatch_seconds_; }
   runtime::Gauge& preprocessing() noexcept { return preprocessing_; }
@@ -95,7 +103,9 @@ class FrontendMetrics {
   runtime::MetricsRegistry& registry_;
   const FrontendFamilies families_;
   runtime::Gauge disconnected_;
-  runtime::Histogram preprocess_seconds_, dispatch_seconds_;
+  runtime::Histogram preprocess_seconds_, dispatch_seconds_, template_seconds_, tokenize_ms_,
+      detokenize_ms_;
+  runtime::Counter detokenize_us_, detokenized_tokens_;
   runtime::Gauge preprocessing_, dispatching_;
   std::vector<std::string> shown_;  ///< models whose gauges stand
   struct Tables;

@@ -166,6 +166,7 @@ class Generation {
   net::awaitable<void> conclude(Outcome outcome);
   net::awaitable<void> answer(Error error);
   void apply_template();
+  void count_media(const PreprocessedRequest& request);
   std::optional<Outcome> interruption() const;
 
   const ServiceParts& parts_;
@@ -256,6 +257,10 @@ net::awaitable<Result<void>> Generation<Api>::prepare() {
     DYN_CO_TRY(auto done, co_await parts_.compute.run(std::move(job)));
     DYN_CO_TRY(prompts_, std::move(done));
   }
+  for (const Preprocessed& prompt : prompts_) {
+    parts_.metrics.preprocessed(prompt.template_time, prompt.tokenize_time);
+    if (Api::kEndpoint == Endpoint::chat_completions) count_media(prompt.request);
+  }
   ResponseContext context;
   context.request_id = request_id_;
   context.received_at = received_at_system_;
@@ -264,6 +269,16 @@ net::awaitable<Result<void>> Generation<Api>::prepare() {
   context.force_usage = parts_.settings.force_usage;
   DYN_CO_TRY(pipeline_, Api::respond(*request_, prompts_, context));
   co_return Result<void>();
+}
+
+template <class Api>
+void Generation<Api>::count_media(const PreprocessedRequest& request) {
+  const auto count = [&](std::string_view kind) -> std::size_t {
+    const Json* list = request.multi_modal_data ? request.multi_modal_data->find(kind) : nullptr;
+    const Json::Array* items = list != nullptr ? list->if_array() : nullptr;
+    return items != nullptr ? items->size() : 0;
+  };
+  scope_->media(count("image_url"), count("video_url"), count("audio_url"));
 }
 
 template <class Api>
@@ -286,6 +301,8 @@ net::awaitable<Result<void>> Generation<Api>::generate() {
   }
   co_await watch_->close();
   co_await legs_->close();
+  const ResponseStats& stats = pipeline_->stats();
+  parts_.metrics.detokenized(stats.detokenized_tokens, stats.detokenize_time);
 
   if (!outcome && exchange_.disconnected()) outcome = Outcome::client_left;
   if (!outcome && watch_->timed_out()) outcome = Outcome::timed_out;

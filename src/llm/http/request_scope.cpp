@@ -48,6 +48,12 @@ void RequestScope::leave_queue() {
   if (std::exchange(queued_, false)) series_.queued.sub(1);
 }
 
+void RequestScope::media(std::size_t images, std::size_t videos, std::size_t audios) {
+  series_.images.observe(static_cast<double>(images));
+  series_.videos.observe(static_cast<double>(videos));
+  series_.audios.observe(static_cast<double>(audios));
+}
+
 void RequestScope::dispatched(std::uint32_t prompt_tokens) {
   queued_ = true;
   series_.queued.add(1);

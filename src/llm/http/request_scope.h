@@ -31,6 +31,8 @@ class RequestScope {
 
   const runtime::ContextPtr& context() const noexcept { return context_; }
 
+  /// How many media of each kind the request carries.
+  void media(std::size_t images, std::size_t videos, std::size_t audios);
   /// The request goes to the engine and waits for its first token.
   void dispatched(std::uint32_t prompt_tokens);
   /// `count` tokens came in one batch. Once per batch, not per token.

@@ -111,8 +111,24 @@ void annotate(const openai::GenerationRequest& request, Preprocessed& prompt, bo
   }
 }
 
+Result<void> encode_rendered(RenderedPrompt rendered, const ModelCard& card, Preprocessed& prompt) {
+  std::vector<TokenId>& ids = prompt.request.token_ids;
+  if (!rendered.is_segmented()) {
+    prompt.formatted_prompt = without_nul(std::move(rendered.text));
+    return card.tokenizer->encode(prompt.formatted_prompt, ids);
+  }
+  prompt.formatted_prompt = without_nul(rendered.flattened());
+  std::vector<tokenizer::Segment> segments;
+  segments.reserve(rendered.segments.size());
+  for (PromptSegment& segment : rendered.segments) {
+    std::erase(segment.text, '\0');
+    segments.push_back({.text = segment.text, .allow_special = segment.allow_special});
+  }
+  return card.tokenizer->encode_segments(segments, ids);
+}
+
 Result<void> render_and_encode(const openai::ChatRequest& request, const ModelCard& card,
-                               Preprocessed& prompt) {
+                               const Clock& clock, Preprocessed& prompt) {
   if (!card.formatter) {
     return fail(Errc::unavailable,
                 "Model `" + card.name + "` cannot chat: " +
@@ -128,27 +144,18 @@ Result<void> render_and_encode(const openai::ChatRequest& request, const ModelCa
   chat.response_format = pointer(request.response_format_json);
   chat.reasoning_effort = effort ? &*effort : nullptr;
   chat.template_args = prompt.template_args ? &*prompt.template_args : nullptr;
+  const auto begun = clock.now();
   auto rendering = card.formatter->render(chat);
+  const auto rendered = clock.now();
+  prompt.template_time = rendered - begun;
   if (!rendering) {
     Error error = std::move(rendering).error();
     if (error.param().empty()) error = std::move(error).with_param("messages");
     return fail(std::move(error));
   }
-  RenderedPrompt rendered = *std::move(rendering);
-
-  std::vector<TokenId>& ids = prompt.request.token_ids;
-  if (!rendered.is_segmented()) {
-    prompt.formatted_prompt = without_nul(std::move(rendered.text));
-    return card.tokenizer->encode(prompt.formatted_prompt, ids);
-  }
-  prompt.formatted_prompt = without_nul(rendered.flattened());
-  std::vector<tokenizer::Segment> segments;
-  segments.reserve(rendered.segments.size());
-  for (PromptSegment& segment : rendered.segments) {
-    std::erase(segment.text, '\0');
-    segments.push_back({.text = segment.text, .allow_special = segment.allow_special});
-  }
-  return card.tokenizer->encode_segments(segments, ids);
+  auto encoded = encode_rendered(*std::move(rendering), card, prompt);
+  prompt.tokenize_time = clock.now() - rendered;
+  return encoded;
 }
 
 // A text without a chat template gets the tokens that the model expects in front of one, unless it
@@ -241,7 +248,7 @@ Result<Preprocessed> Preprocessor::preprocess(const openai::ChatRequest& request
     DYN_CHECK(check_ids(card, *request.nvext->token_data, "nvext.token_data"));
     mapped.token_ids = *request.nvext->token_data;
   } else {
-    DYN_CHECK(render_and_encode(request, card, prompt));
+    DYN_CHECK(render_and_encode(request, card, *options_.clock, prompt));
     detail::gather_media(request.messages, prompt.formatted_prompt, mapped);
   }
   if (options_.add_last_user_tokens) {
@@ -287,7 +294,9 @@ Result<Preprocessed> Preprocessor::preprocess(const openai::CompletionRequest& r
     mapped.token_ids = *ids;
   } else {
     prompt.formatted_prompt = without_nul(std::get<std::string>(request.prompts[prompt_index]));
+    const auto begun = options_.clock->now();
     DYN_CHECK(encode_plain(card, prompt.formatted_prompt, mapped.token_ids));
+    prompt.tokenize_time = options_.clock->now() - begun;
     tokenized_here = true;
   }
   prompt.prompt_tokens = static_cast<std::uint32_t>(mapped.token_ids.size());

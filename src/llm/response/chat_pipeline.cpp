@@ -61,6 +61,7 @@ class ChatPipeline final : public ResponsePipeline {
         model_(request.model),
         created_(created_seconds(context.received_at)),
         reasoning_field_(context.reasoning_field),
+        clock_(*context.clock),
         stream_(request.stream),
         usage_wanted_(request.include_usage() || context.force_usage),
         continuous_usage_(request.continuous_usage()),
@@ -88,7 +89,9 @@ class ChatPipeline final : public ResponsePipeline {
 
   Result<void> feed(std::size_t, std::span<EngineOutput> batch, std::string& out) override {
     outputs_.clear();
+    const auto begun = clock_.now();
     backend_.feed(batch, outputs_);
+    usage_.count_detokenized(outputs_, clock_.now() - begun);
     return pass_on(out);
   }
 
@@ -180,6 +183,7 @@ class ChatPipeline final : public ResponsePipeline {
   const std::string model_;
   const std::uint32_t created_;
   const std::string reasoning_field_;
+  const Clock& clock_;
   const bool stream_;
   const bool usage_wanted_;
   const bool continuous_usage_;

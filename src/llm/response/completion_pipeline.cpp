@@ -32,6 +32,7 @@ class CompletionPipeline final : public ResponsePipeline {
       : id_("cmpl-" + context.request_id),
         model_(request.model),
         created_(created_seconds(context.received_at)),
+        clock_(*context.clock),
         stream_(request.stream),
         usage_wanted_(request.include_usage() || context.force_usage),
         continuous_usage_(request.continuous_usage()),
@@ -60,7 +61,9 @@ class CompletionPipeline final : public ResponsePipeline {
 
   Result<void> feed(std::size_t prompt, std::span<EngineOutput> batch, std::string& out) override {
     outputs_.clear();
+    const auto begun = clock_.now();
     prompts_[prompt].backend.feed(batch, outputs_);
+    usage_.count_detokenized(outputs_, clock_.now() - begun);
     return pass_on(prompt, out);
   }
 
@@ -178,6 +181,7 @@ class CompletionPipeline final : public ResponsePipeline {
   const std::string id_;
   const std::string model_;
   const std::uint32_t created_;
+  const Clock& clock_;
   const bool stream_;
   const bool usage_wanted_;
   const bool continuous_usage_;

@@ -39,6 +39,13 @@ void UsageCounter::count(std::size_t prompt, const BackendOutput& output) {
   refresh();
 }
 
+void UsageCounter::count_detokenized(std::span<const BackendOutput> batch,
+                                     std::chrono::nanoseconds took) {
+  for (const BackendOutput& output : batch)
+    stats_.detokenized_tokens += static_cast<std::uint32_t>(output.token_ids.size());
+  stats_.detokenize_time += took;
+}
+
 void UsageCounter::refresh() {
   stats_.prompt_tokens = 0;
   stats_.cached_tokens.reset();

@@ -4,7 +4,9 @@
 #include <dynamo/llm/backend/backend.h>
 #include <dynamo/llm/response/response_pipeline.h>
 
+#include <chrono>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace dynamo::llm::detail {
@@ -21,6 +23,9 @@ class UsageCounter {
   void count_reasoning(std::size_t tokens) {
     reasoning_tokens_ += static_cast<std::uint32_t>(tokens);
   }
+
+  /// `batch` came out of the detokenizer after `took`.
+  void count_detokenized(std::span<const BackendOutput> batch, std::chrono::nanoseconds took);
 
   /// A finish reason was seen, so the counts are those of a whole answer.
   bool saw_finish() const noexcept { return saw_finish_; }

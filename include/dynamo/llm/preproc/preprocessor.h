@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <dynamo/base/clock.h>
 #include <dynamo/base/error.h>
 #include <dynamo/llm/model_card.h>
 #include <dynamo/llm/protocols/preprocessed_request.h>
@@ -26,6 +27,8 @@ struct Preprocessed {
   PreprocessedRequest request;
   std::string formatted_prompt;  ///< empty when the prompt came as token ids
   std::uint32_t prompt_tokens = 0;
+  std::chrono::nanoseconds template_time{};  ///< spent in the template; 0: there was none
+  std::chrono::nanoseconds tokenize_time{};  ///< spent in the tokenizer; 0: ids were given
   std::vector<Annotation> annotations;
   /// The template arguments that were used, thinking normalized; none when there were none.
   std::optional<Json> template_args;
@@ -48,6 +51,7 @@ class Preprocessor {
     /// A completion with `echo` also asks the engine for the prompt's log-probabilities, as the
     /// reference does; off for engines that have none.
     bool echo_asks_for_prompt_logprobs = true;
+    const Clock* clock = &Clock::system();  ///< measures template_time and tokenize_time
   };
   explicit Preprocessor(ModelCardPtr card) : Preprocessor(std::move(card), Options{}) {}
   Preprocessor(ModelCardPtr card, Options options);

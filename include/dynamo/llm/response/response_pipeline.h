@@ -8,6 +8,7 @@
 #include <dynamo/llm/protocols/engine_output.h>
 #include <dynamo/openai/fwd.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -22,6 +23,8 @@ struct ResponseStats {
   std::uint32_t prompt_tokens = 0;      ///< of all prompts of the request
   std::uint32_t completion_tokens = 0;  ///< of all choices
   std::optional<std::uint32_t> cached_tokens;
+  std::chrono::nanoseconds detokenize_time{};  ///< spent in turning tokens into text
+  std::uint32_t detokenized_tokens = 0;        ///< tokens that were
 };
 
 /// Everything between an engine's outputs and the client's bytes, for one request: detokenization
@@ -76,7 +79,7 @@ struct ResponseContext {
   ModelCardPtr card;
   std::string reasoning_field = "reasoning_content";  ///< DYN_REASONING_FIELD_NAME
   bool force_usage = false;                           ///< DYN_ENABLE_FORCE_INCLUDE_USAGE
-  const Clock* clock = &Clock::system();              ///< read only when nvext asks for timing
+  const Clock* clock = &Clock::system();              ///< read twice per batch
 };
 
 /// The request decides between stream and unary. Call before the prompt's request is moved to the

@@ -17,6 +17,7 @@ import build  # noqa: E402
 import ci  # noqa: E402
 import context  # noqa: E402
 import deps  # noqa: E402
+import docs  # noqa: E402
 import fuzz  # noqa: E402
 
 
@@ -64,6 +65,20 @@ class Command(unittest.TestCase):
         self.assertIn("failed with status 1: false", why)
         self.assertEqual(lines[-2:], ["1000", "+ false"])
         self.assertLessEqual(len(lines), 60)
+
+    def test_a_quotation_that_differs_from_its_example_is_found(self):
+        with tempfile.TemporaryDirectory() as folder:
+            page = pathlib.Path(folder) / "page.md"
+            page.write_text("```cpp examples/request_life.cpp\nbool freed = false;\n```\n"
+                            "```cpp examples/request_life.cpp\nbool freed = true;\n```\n```cpp examples/none.cpp\n```\n")
+            with mock.patch.object(docs, "markdown", lambda: [page]), mock.patch.object(docs, "ROOT", pathlib.Path(folder)):
+                (pathlib.Path(folder) / "examples").mkdir()
+                (pathlib.Path(folder) / "examples" / "request_life.cpp").write_text(
+                    (ROOT / "examples" / "request_life.cpp").read_text())
+                problems = docs.misquoted_examples()
+        self.assertEqual(len(problems), 2, problems)
+        self.assertIn("differs", problems[0])
+        self.assertIn("does not exist", problems[1])
 
     def test_comparisons_are_found_by_their_file_names(self):
         self.assertEqual(fuzz.differentials()["jinja-differential"].name, "jinja_differential.py")

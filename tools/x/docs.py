@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Documentation: headers through Doxygen with warnings as errors, links that resolve, examples that compile."""
+"""Documentation: headers through Doxygen with warnings as errors, links that resolve, examples that run."""
 import pathlib
 import re
 
@@ -8,7 +8,7 @@ import deps
 from context import Failure, ROOT, output, run, say
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(#[^)]*)?\)")
-EXAMPLE = re.compile(r"^```cpp example(?: (\S+))?\n(.*?)^```", re.M | re.S)
+EXAMPLE = re.compile(r"^```cpp (examples/\S+)\n(.*?)^```", re.M | re.S)
 
 
 def markdown():
@@ -28,21 +28,32 @@ def broken_links():
     return problems
 
 
+def misquoted_examples():
+    """Fenced blocks "cpp examples/FILE" must stand in that file, line by line, indentation aside."""
+    problems = []
+    for page in markdown():
+        for match in EXAMPLE.finditer(page.read_text()):
+            name, quoted = match.groups()
+            where = f"{page.relative_to(ROOT)}: the block that quotes {name}"
+            if not (ROOT / name).exists():
+                problems.append(f"{where}, which does not exist")
+                continue
+            source = [line.strip() for line in (ROOT / name).read_text().splitlines()]
+            lines = [line.strip() for line in quoted.splitlines()]
+            if not any(source[at:at + len(lines)] == lines for at in range(len(source))):
+                problems.append(f"{where} differs from it")
+    return problems
+
+
 def examples():
-    """Compiles each block that begins with ```cpp example [library …]."""
+    """Builds and runs the programs that the documentation quotes, and holds the quotations against them."""
+    problems = misquoted_examples()
+    if problems:
+        raise Failure("\n  ".join(["documentation:", *problems]))
     deps.ensure()
     builder.configure("dev")
-    folder = ROOT / "build" / "dev" / "doc_examples"
-    folder.mkdir(parents=True, exist_ok=True)
-    count = 0
-    for page in [*markdown(), *sorted((ROOT / "include").rglob("*.h"))]:
-        text = re.sub(r"^\s*/// ?", "", page.read_text(), flags=re.M) if page.suffix == ".h" else page.read_text()
-        for number, match in enumerate(EXAMPLE.finditer(text)):
-            source = folder / f"{page.stem}_{number}.cpp"
-            source.write_text(match.group(2))
-            run("clang++-19", "-std=c++23", "-fsyntax-only", f"-I{ROOT}/include", "-DBOOST_ASIO_NO_DEPRECATED", source)
-            count += 1
-    say(f"examples: {count} compiled")
+    builder.build("dev", targets=["dynamo_examples"], with_deps=False)
+    run("ctest", "--test-dir", builder.folder("dev"), "-L", "^doc$", "--output-on-failure", "--no-tests=error")
 
 
 def build():

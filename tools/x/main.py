@@ -49,7 +49,7 @@ def parser():
     lint.add_argument("--budget", type=int, default=480, metavar="SECONDS")
     lint.add_argument("files", nargs="*")
     command("licenses", "check licences, bans and SPDX lines")
-    command("doc", "build the documentation, warnings as errors; compile its examples")
+    command("doc", "build the documentation, warnings as errors; run its examples")
     ci = command("ci", "everything CI does, with a table of times")
     ci.add_argument("--only", metavar="STEP", action="append", default=[], help="only these steps")
     return top

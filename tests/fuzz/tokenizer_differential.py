@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random texts through our tokenizer and Hugging Face's: ids and decoded texts must be equal.
 
-usage: tokenizer_differential.py DYNAMO_CONFORMANCE [--count N] [--seed S] [--tokenizers DIR] [--only NAME,NAME]
+usage: ./x fuzz tokenizer-differential N [-- --seed S] [--tokenizers DIR] [--only NAME,NAME]
 
-Run it in the ./x venv (it needs `tokenizers`). N texts are shared among all tokenizers found in DIR (default: what
+N texts are shared among all tokenizers found in DIR (default: what
 ./x deps fetched) and the synthetic ones beside the conformance cases. Texts mix prose, code, numbers, white space, random
 code points of every plane, combining marks, emoji sequences, and the tokenizer's own special tokens, whole and damaged.
 """

@@ -46,6 +46,13 @@ CallObject::Status CallObject::feed(std::string_view text, std::size_t& consumed
   return Status::more;
 }
 
+std::size_t CallObject::take_run(std::string_view text, Emitter& out) {
+  if (state_ != State::value || kind_ != Value::arguments || !started_ || !out.in_call()) return 0;
+  const std::size_t size = scanner_.plain_run(text);
+  out.arguments(text.substr(0, size));
+  return size;
+}
+
 CallObject::Status CallObject::structure(char c, Emitter& out) {
   switch (state_) {
     case State::open:

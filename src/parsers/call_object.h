@@ -35,6 +35,8 @@ class CallObject {
   void begin(const Options& options);
   /// Consumes from the front of `text`.
   Status feed(std::string_view text, std::size_t& consumed, Emitter& out);
+  /// Consumes leading bytes that stand inside a string of the arguments, and says how many.
+  std::size_t take_run(std::string_view text, Emitter& out);
   /// Ends an object that was cut off. With `repair`, open arguments are closed where that gives
   /// valid JSON. Returns whether a call came out.
   bool finish(bool repair, Emitter& out);

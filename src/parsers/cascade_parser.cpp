@@ -33,8 +33,9 @@ void FirstByteParser::feed(std::string_view delta, std::vector<Event>& out) {
     return;
   }
   held_ += delta;
-  const std::string_view rest = trim_left(held_);
-  const bool spaced = held_.size() - rest.size() >= kLeadingSpaceLimit;
+  const std::string_view rest = trim_left(std::string_view(held_).substr(blank_bytes_));
+  blank_bytes_ = held_.size() - rest.size();
+  const bool spaced = blank_bytes_ >= kLeadingSpaceLimit;
   if (!spaced && (rest.empty() || may_become_space(rest))) return;
   chosen_ = !spaced && (rest[0] == '{' || rest[0] == '[') ? json_.get() : other_.get();
   chosen_->feed(held_, out);

@@ -46,6 +46,7 @@ class FirstByteParser final : public OutputParser {
   std::unique_ptr<OutputParser> other_;
   OutputParser* chosen_ = nullptr;
   std::string held_;
+  std::size_t blank_bytes_ = 0;  // of held_, known to be white space
 };
 
 }  // namespace dynamo::parsers::detail

@@ -175,8 +175,8 @@ class DeepSeekGrammar final : public Grammar {
   }
 
   Step step_fence(std::string_view input, bool at_end) {
-    const std::size_t space = input.size() - trim_left(input).size();
-    if (space != 0) return {space, Grammar::State::inside};
+    if (const std::size_t space = leading_space(input)) return {space, Grammar::State::inside};
+    if (may_become_space(input) && !at_end) return {};
     if (input.starts_with(kFenceOpen)) {
       state_ = State::value;
       return {kFenceOpen.size(), Grammar::State::inside};

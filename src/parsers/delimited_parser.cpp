@@ -88,19 +88,15 @@ MarkerSet boundary_markers(const ReasoningSpec& reasoning, const Grammar* gramma
 
 }  // namespace
 
-std::string Grammar::take_rejected(std::size_t& first_bytes) {
-  first_bytes = 0;
-  return {};
-}
-
 DelimitedParser::DelimitedParser(const ParserOptions& options, ReasoningSpec reasoning, IdStyle ids,
                                  std::unique_ptr<Grammar> grammar)
-    : reasoning_(std::move(reasoning)),
+    : BytewiseParser(options, ids),
+      reasoning_(std::move(reasoning)),
       grammar_(std::move(grammar)),
-      emitter_(options, ids),
       text_set_(text_markers(reasoning_, grammar_.get())),
       thought_set_(thought_markers(reasoning_, grammar_.get())),
-      markup_set_(markup_only(reasoning_, grammar_.get())) {
+      markup_set_(markup_only(reasoning_, grammar_.get())),
+      reads_words_(grammar_ != nullptr && grammar_->reads_words()) {
   const bool given = options.starting_state != StartingState::unspecified;
   const bool inside =
       given ? options.starting_state == StartingState::reasoning : reasoning_.starts_inside;
@@ -118,109 +114,113 @@ DelimitedParser::DelimitedParser(const ParserOptions& options, ReasoningSpec rea
   }
 }
 
-void DelimitedParser::feed(std::string_view delta, std::vector<Event>& out) {
-  emitter_.begin_feed(out);
-  if (!reasoning_.prefix.empty() && !delta.empty()) {
-    emit_text(std::exchange(reasoning_.prefix, {}));
-  }
-  if (held_.empty()) {
-    run(delta, false, OutputEnd::stop);
-    return;
-  }
-  std::string input = std::exchange(held_, {});
-  input += delta;
-  run(input, false, OutputEnd::stop);
-}
-
-void DelimitedParser::finish(std::vector<Event>& out, OutputEnd end) {
-  emitter_.begin_feed(out);
-  const std::string input = std::exchange(held_, {});
-  run(input, true, end);
-  if (!undecided_.empty()) {
-    // It was text; now it is read as such.
-    state_ = State::text;
-    const std::string text = std::exchange(undecided_, {});
-    run(text, true, end);
-  }
-  emitter_.text(std::exchange(behind_seam_, {}));
-  if (!thought_.empty()) emitter_.reasoning(std::exchange(thought_, {}));
-  emitter_.finish();
-}
-
-void DelimitedParser::run(std::string_view input, bool at_end, OutputEnd end) {
-  std::string again;  // backs `input` once something taken in an earlier feed was given back
-  call_begin_ = nullptr;
-  while (true) {
-    while (!input.empty()) {
-      const std::size_t consumed = step(input, at_end);
-      input.remove_prefix(consumed);
-      if (std::exchange(rejected_, false)) {
-        input = give_back(input, again);
-      } else if (consumed == 0 && state_ != State::verbatim) {
-        break;
-      }
-    }
-    if (!at_end || state_ != State::call) break;
-    if (!grammar_->finish(end, emitter_)) {
-      leave_call();
-      break;
-    }
-    input = give_back(input, again);
-  }
-  if (!at_end) held_ = std::string(input);
-}
-
-// Text that was taken for a call and is none. What was taken in this feed is still in the input,
-// so that a text full of false starts is not copied over and over.
-std::string_view DelimitedParser::give_back(std::string_view input, std::string& again) {
-  state_ = in_thought_ ? State::reasoning : State::text;
-  std::size_t first_bytes = 0;
-  std::string taken = grammar_->take_rejected(first_bytes);
-  std::string_view rest(taken);
-  if (call_begin_ != nullptr) {
-    rest = std::string_view(call_begin_,
-                            static_cast<std::size_t>(input.data() - call_begin_) + input.size());
-  } else {
-    taken += input;
-    again = std::move(taken);
-    rest = again;
-  }
-  if (in_thought_) {
-    emit_reasoning(rest.substr(0, first_bytes));
-  } else {
-    emit_text(rest.substr(0, first_bytes));
-  }
-  return rest.substr(first_bytes);
-}
-
-std::size_t DelimitedParser::step(std::string_view input, bool at_end) {
+std::size_t DelimitedParser::step(std::string_view window, bool at_end) {
+  if (!reasoning_.prefix.empty()) emit_text(std::exchange(reasoning_.prefix, {}));
   switch (state_) {
     case State::start:
-      return step_start(input, at_end);
+      return step_start(window, at_end);
     case State::undecided:
-      return step_undecided(input, at_end);
+      return step_undecided(window, at_end);
     case State::text:
-      return step_text(input, at_end);
+      return step_text(window, at_end);
     case State::reasoning:
-      return step_reasoning(input, at_end);
+      return step_reasoning(window, at_end);
     case State::call:
-      return step_call(input, at_end);
+      return step_call(window, at_end);
+    case State::verbatim:
+      emitter_.text(window);
+      return window.size();
+  }
+  return 0;
+}
+
+std::size_t DelimitedParser::take_run(std::string_view input) {
+  if (!reasoning_.prefix.empty()) return 0;
+  std::size_t size = 0;
+  switch (state_) {
+    case State::text:
+      size = text_set_.unmarked(input);
+      if (size == 0) return 0;
+      emit_text(input.substr(0, size));
+      tail_.clear();
+      return size;
+    case State::reasoning:
+      if (label_due_) return 0;
+      size = thought_set_.unmarked(input);
+      emit_reasoning(input.substr(0, size));
+      return size;
+    case State::call:
+      return taken_.empty() ? grammar_->take_run(input, emitter_) : 0;
     case State::verbatim:
       emitter_.text(input);
       return input.size();
+    default:
+      return 0;
   }
-  return 0;
+}
+
+void DelimitedParser::end(OutputEnd end, std::string_view rest) {
+  if (state_ == State::start) {
+    state_ = after_start_;
+    if (!start_space_.empty()) give_back(std::exchange(start_space_, {}));
+    return;
+  }
+  if (state_ == State::call) {
+    if (!grammar_->finish(end, emitter_)) {
+      leave_call();
+    } else if (reject(rest)) {
+      return;
+    }
+  }
+  if (!undecided_.empty()) {
+    // It was text; now it is read as such.
+    state_ = State::text;
+    give_back(std::exchange(undecided_, {}));
+    return;
+  }
+  emitter_.text(std::exchange(behind_seam_, {}));
+  if (!thought_.empty()) emitter_.reasoning(std::exchange(thought_, {}));
+}
+
+// What was taken for a call is text, and `rest` follows it. True when something is given back.
+bool DelimitedParser::reject(std::string_view rest) {
+  state_ = in_thought_ ? State::reasoning : State::text;
+  std::string text = std::exchange(taken_, {});
+  text += rest;
+  const std::size_t first = grammar_->rejected_bytes();
+  const std::string_view certain = std::string_view(text).substr(0, first);
+  if (in_thought_) {
+    emit_reasoning(certain);
+  } else {
+    emit_text(certain);
+  }
+  give_back(std::string_view(text).substr(certain.size()));
+  return text.size() > certain.size();
 }
 
 void DelimitedParser::emit_text(std::string_view piece) {
   if (piece.empty()) return;
   last_ = piece.back();
   if (only_space_ && !std::ranges::all_of(piece, is_json_space)) only_space_ = false;
+  if (reads_words_) note_word(piece);
   if (seam_.empty()) {
     emitter_.text(piece);
   } else {
     emit_behind_seam(piece);
   }
+}
+
+void DelimitedParser::note_word(std::string_view piece) {
+  // A character of white space may have begun before the piece.
+  const std::size_t known = word_.size() - std::min<std::size_t>(word_.size(), 3);
+  word_ += piece;
+  const std::string_view text = word_;
+  std::size_t begin = text.size();
+  while (begin > known && trailing_space(text.substr(0, begin)) == 0) --begin;
+  if (begin == known) begin = 0;
+  constexpr std::size_t kBytesLimit = 2 * kNameBytesLimit;
+  if (text.size() - begin > kBytesLimit) begin = text.size() - kBytesLimit;
+  word_.erase(0, begin);
 }
 
 // `text` was emitted. Behind it stands a marker, or what may become one, unless it is the last.
@@ -261,6 +261,7 @@ void DelimitedParser::enter_reasoning() {
   state_ = State::reasoning;
   label_due_ = !reasoning_.label.empty();
   last_ = 0;
+  word_.clear();
 }
 
 void DelimitedParser::leave_reasoning() {
@@ -269,32 +270,36 @@ void DelimitedParser::leave_reasoning() {
 }
 
 // Guided output that begins like JSON is no thought, whatever the parser's default.
-std::size_t DelimitedParser::step_start(std::string_view input, bool at_end) {
-  const std::string_view rest = trim_left(input);
-  const bool spaced = input.size() - rest.size() >= kLeadingSpaceLimit;
-  const bool waits = !spaced && (rest.empty() || may_become_space(rest));
-  if (waits && !at_end) return 0;
-  if (!spaced && !waits) {
+std::size_t DelimitedParser::step_start(std::string_view window, bool at_end) {
+  const bool spaced = start_space_.size() >= kLeadingSpaceLimit;
+  if (!spaced) {
+    if (const std::size_t space = leading_space(window)) {
+      start_space_ += window.substr(0, space);
+      return space;
+    }
+    if (may_become_space(window) && !at_end) return 0;
     std::vector<Marker> markers;
     add(markers, reasoning_.openers, kOpener);
-    const MarkerSet::Hit hit = MarkerSet(markers).match(rest, at_end);
+    const MarkerSet::Hit hit = MarkerSet(markers).match(window, at_end);
     if (hit.id == MarkerSet::kNone && hit.length != 0) return 0;
-    if (hit.id == MarkerSet::kNone && (rest[0] == '{' || rest[0] == '[')) {
+    if (hit.id == MarkerSet::kNone && (window[0] == '{' || window[0] == '[')) {
       after_start_ = State::text;
       text_set_ = text_markers({}, grammar_.get());
     }
   }
   state_ = after_start_;
-  return step(input, at_end);
+  start_space_ += window;
+  give_back(std::exchange(start_space_, {}));
+  return window.size();
 }
 
-std::size_t DelimitedParser::step_undecided(std::string_view input, bool at_end) {
-  const MarkerSet::Hit hit = boundary_set_.scan(input, at_end);
-  undecided_ += input.substr(0, hit.position);
+std::size_t DelimitedParser::step_undecided(std::string_view window, bool at_end) {
+  const MarkerSet::Hit hit = boundary_set_.scan(window, at_end);
+  undecided_ += window.substr(0, hit.position);
   if (hit.id == MarkerSet::kNone) {
     if (undecided_.size() > emitter_.held_bytes_limit()) {
       state_ = State::text;
-      emit_text(std::exchange(undecided_, {}));
+      give_back(std::exchange(undecided_, {}));
     }
     return hit.position;
   }
@@ -308,13 +313,13 @@ std::size_t DelimitedParser::step_undecided(std::string_view input, bool at_end)
   emitter_.reasoning(before);
   // The exit is read again, as text.
   return hit.id == kCloser ? hit.position + hit.length
-                           : hit.position + step_text(input.substr(hit.position), at_end);
+                           : hit.position + step_text(window.substr(hit.position), at_end);
 }
 
-std::size_t DelimitedParser::step_text(std::string_view input, bool at_end) {
-  const MarkerSet::Hit hit = text_set_.scan(input, at_end);
-  emit_text(input.substr(0, hit.position));
-  note_tail(input.substr(0, hit.position), hit.position < input.size());
+std::size_t DelimitedParser::step_text(std::string_view window, bool at_end) {
+  const MarkerSet::Hit hit = text_set_.scan(window, at_end);
+  emit_text(window.substr(0, hit.position));
+  note_tail(window.substr(0, hit.position), hit.position < window.size());
   if (hit.id != MarkerSet::kNone && seam_.empty()) seam_ = tail_;
   switch (hit.id) {
     case MarkerSet::kNone:
@@ -324,23 +329,25 @@ std::size_t DelimitedParser::step_text(std::string_view input, bool at_end) {
       return hit.position + hit.length;
     case kCloser:
       emitter_.mark(Trace::Kind::orphan, kCloser);
+      word_.clear();
       return hit.position + hit.length;
     default:
-      return enter_grammar(hit.id - kGrammar, input, hit);
+      return enter_grammar(hit.id - kGrammar, window, hit);
   }
 }
 
-std::size_t DelimitedParser::enter_grammar(int id, std::string_view input,
+std::size_t DelimitedParser::enter_grammar(int id, std::string_view window,
                                            const MarkerSet::Hit& hit) {
-  const Grammar::Place place{.marker = input.substr(hit.position, hit.length),
-                             .before = input.substr(0, hit.position),
-                             .last = hit.position > 0 ? input[hit.position - 1] : last_,
+  const std::string word = std::exchange(word_, {});
+  const Grammar::Place place{.marker = window.substr(hit.position, hit.length),
+                             .word = word,
+                             .last = last_,
                              .at_start = only_space_};
   switch (grammar_->enter(id, place, emitter_)) {
     case Grammar::Entry::taken:
       in_thought_ = state_ == State::reasoning;
       state_ = State::call;
-      call_begin_ = place.marker.data();
+      if (grammar_->may_reject()) taken_ = place.marker;
       break;
     case Grammar::Entry::deleted:
       break;
@@ -355,9 +362,9 @@ std::size_t DelimitedParser::enter_grammar(int id, std::string_view input,
   return hit.position + hit.length;
 }
 
-std::size_t DelimitedParser::step_reasoning(std::string_view input, bool at_end) {
-  const MarkerSet::Hit hit = thought_set_.scan(input, at_end);
-  std::string_view piece = input.substr(0, hit.position);
+std::size_t DelimitedParser::step_reasoning(std::string_view window, bool at_end) {
+  const MarkerSet::Hit hit = thought_set_.scan(window, at_end);
+  std::string_view piece = window.substr(0, hit.position);
   if (label_due_) {
     const std::string_view label = reasoning_.label;
     if (label.starts_with(piece) && piece.size() < label.size()) {
@@ -385,31 +392,39 @@ std::size_t DelimitedParser::step_reasoning(std::string_view input, bool at_end)
       }
       if (grammar_ == nullptr) {
         // Nobody reads it; it is handed on as it is, even where it could begin another marker.
-        emit_text(input.substr(hit.position, hit.length));
+        emit_text(window.substr(hit.position, hit.length));
         return hit.position + hit.length;
       }
-      return hit.position + step_text(input.substr(hit.position), at_end);
+      return hit.position + step_text(window.substr(hit.position), at_end);
     default:
       if (!thought_.empty()) emitter_.reasoning(std::exchange(thought_, {}));
-      return enter_grammar(hit.id - kGrammar, input, hit);
+      return enter_grammar(hit.id - kGrammar, window, hit);
   }
 }
 
-std::size_t DelimitedParser::step_call(std::string_view input, bool at_end) {
-  const Grammar::Step step = grammar_->consume(input, at_end, emitter_);
-  if (step.state == Grammar::State::left) {
-    leave_call();
-    // A grammar may leave without consuming; the text scanner always gets on.
-    return step.consumed == 0 ? this->step(input, at_end) : step.consumed;
+std::size_t DelimitedParser::step_call(std::string_view window, bool at_end) {
+  const Grammar::Step step = grammar_->consume(window, at_end, emitter_);
+  if (!taken_.empty()) taken_ += window.substr(0, step.consumed);
+  switch (step.state) {
+    case Grammar::State::inside:
+      if (!grammar_->may_reject()) taken_.clear();
+      return step.consumed;
+    case Grammar::State::left:
+      leave_call();
+      break;
+    case Grammar::State::rejected:
+      if (reject({})) return step.consumed;
+      break;
   }
-  rejected_ = step.state == Grammar::State::rejected;
-  return step.consumed;
+  // A grammar may leave without consuming.
+  return step.consumed == 0 ? this->step(window, at_end) : step.consumed;
 }
 
 void DelimitedParser::leave_call() {
   state_ = in_thought_ ? State::reasoning : State::text;
   if (emitter_.calls_started() > 0) only_space_ = false;
   last_ = 0;
+  taken_.clear();
 }
 
 }  // namespace dynamo::parsers::detail

@@ -8,8 +8,8 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
+#include "parsers/bytewise_parser.h"
 #include "parsers/emitter.h"
 #include "parsers/grammar.h"
 #include "parsers/marker_set.h"
@@ -20,17 +20,11 @@ namespace dynamo::parsers::detail {
 /// Driver of every family whose thoughts stand between two markers: watches text and thought for
 /// markers, and hands calls to the grammar. Both the reasoning parser and the grammar may be
 /// missing.
-class DelimitedParser final : public OutputParser {
+class DelimitedParser final : public BytewiseParser {
  public:
   DelimitedParser(const ParserOptions& options, ReasoningSpec reasoning, IdStyle ids,
                   std::unique_ptr<Grammar> grammar);
 
-  void feed(std::string_view delta, std::vector<Event>& out) override;
-  void finish(std::vector<Event>& out, OutputEnd end) override;
-  std::uint32_t calls_started() const noexcept override { return emitter_.calls_started(); }
-
-  /// For the batch functions.
-  void record(Trace* trace) noexcept { emitter_.record(trace); }
   /// Whether the last thought ended with an exit for good.
   bool exited() const noexcept { return state_ == State::verbatim; }
 
@@ -44,26 +38,28 @@ class DelimitedParser final : public OutputParser {
     verbatim,  ///< behind an exit for good
   };
 
-  void run(std::string_view input, bool at_end, OutputEnd end);
-  std::size_t step(std::string_view input, bool at_end);
-  std::size_t step_start(std::string_view input, bool at_end);
-  std::size_t step_undecided(std::string_view input, bool at_end);
-  std::size_t step_text(std::string_view input, bool at_end);
-  std::size_t step_reasoning(std::string_view input, bool at_end);
-  std::size_t step_call(std::string_view input, bool at_end);
-  std::size_t enter_grammar(int id, std::string_view input, const MarkerSet::Hit& hit);
+  std::size_t step(std::string_view window, bool at_end) override;
+  std::size_t take_run(std::string_view input) override;
+  void end(OutputEnd end, std::string_view rest) override;
+
+  std::size_t step_start(std::string_view window, bool at_end);
+  std::size_t step_undecided(std::string_view window, bool at_end);
+  std::size_t step_text(std::string_view window, bool at_end);
+  std::size_t step_reasoning(std::string_view window, bool at_end);
+  std::size_t step_call(std::string_view window, bool at_end);
+  std::size_t enter_grammar(int id, std::string_view window, const MarkerSet::Hit& hit);
   void emit_text(std::string_view piece);
+  void note_word(std::string_view piece);
   void note_tail(std::string_view text, bool followed);
   void emit_behind_seam(std::string_view piece);
   void emit_reasoning(std::string_view piece);
   void enter_reasoning();
   void leave_reasoning();
   void leave_call();
-  std::string_view give_back(std::string_view input, std::string& again);
+  bool reject(std::string_view rest);
 
   ReasoningSpec reasoning_;
   std::unique_ptr<Grammar> grammar_;
-  Emitter emitter_;
   MarkerSet text_set_;
   MarkerSet thought_set_;
   MarkerSet boundary_set_;  // for State::undecided
@@ -74,16 +70,17 @@ class DelimitedParser final : public OutputParser {
   bool in_thought_ = false;  // the open call stands inside a thought
   bool label_due_ = false;
   bool only_space_ = true;
+  bool reads_words_ = false;
+  char last_ = 0;
+  std::string start_space_;  // in State::start
+  std::string word_;         // at the end of the text, if the grammar reads words
   // Where a marker was taken out, the texts before and behind it must not form another one.
   std::string tail_;         // end of the text so far, if it is a proper prefix of a marker
   std::string seam_;         // end of the text before, a proper prefix of a marker
   std::string behind_seam_;  // text behind it that may complete the marker
-  char last_ = 0;
-  std::string held_;       // input that is not decided yet
-  std::string undecided_;  // in State::undecided
-  std::string thought_;    // a thought that is delivered whole
-  bool rejected_ = false;
-  const char* call_begin_ = nullptr;  // of the open call's marker, when it came in this feed
+  std::string undecided_;    // in State::undecided
+  std::string thought_;      // a thought that is delivered whole
+  std::string taken_;        // by the grammar, while it may yet be text
 };
 
 }  // namespace dynamo::parsers::detail

@@ -57,7 +57,7 @@ class Gemma4Grammar final : public Grammar {
       bare_ = true;
       begin();
       head_ = kCallWord;
-      taken_ = kCallWord;
+      bare_bytes_ = 0;
       return Entry::taken;
     }
     out.mark(Trace::Kind::orphan, id);
@@ -69,9 +69,9 @@ class Gemma4Grammar final : public Grammar {
     while (at < input.size()) {
       const State before = state_;
       const Step step = advance(input.substr(at), out);
-      if (bare_) taken_ += input.substr(at, step.consumed);
       at += step.consumed;
-      if (bare_ && taken_.size() > kBareBytesLimit) return {at, Grammar::State::rejected};
+      bare_bytes_ += step.consumed;
+      if (bare_ && bare_bytes_ > kBareBytesLimit) return {at, Grammar::State::rejected};
       if (step.state != Grammar::State::inside) return {at, step.state};
       if (step.consumed == 0 && state_ == before) break;
     }
@@ -89,10 +89,8 @@ class Gemma4Grammar final : public Grammar {
     return false;
   }
 
-  std::string take_rejected(std::size_t& first_bytes) override {
-    first_bytes = kCallWord.size();
-    return std::exchange(taken_, {});
-  }
+  bool may_reject() const override { return bare_; }
+  std::size_t rejected_bytes() const override { return kCallWord.size(); }
 
  private:
   enum class State : std::uint8_t {
@@ -241,8 +239,8 @@ class Gemma4Grammar final : public Grammar {
   bool torn_close_ = false;  // the input ends inside the closing token
   std::string head_;
   std::string name_;
-  std::string json_;   // of a bare call
-  std::string taken_;  // by a bare call
+  std::string json_;            // of a bare call
+  std::size_t bare_bytes_ = 0;  // of a bare call, behind its word
 };
 
 }  // namespace

@@ -44,6 +44,9 @@ class GlmGrammar final : public Grammar {
     return markers;
   }
 
+  // A stream has shown the word before it is known to be a name.
+  bool reads_words() const override { return context_.batch; }
+
   Entry enter(int id, const Place& place, Emitter& out) override {
     taken_.clear();
     switch (id) {
@@ -60,7 +63,7 @@ class GlmGrammar final : public Grammar {
         return Entry::taken;
       case kKeyOpen:
         out.mark(Trace::Kind::orphan, id);
-        begin_call(context_.batch ? trailing_word(place.before) : std::string_view(), out);
+        begin_call(is_name(place.word) ? place.word : std::string_view(), out);
         state_ = State::key;
         return Entry::taken;
       default:
@@ -117,17 +120,13 @@ class GlmGrammar final : public Grammar {
             {"</arg_key>", kKeyClose}, {"<arg_value>", kValueOpen}, {"</arg_value>", kValueClose}};
   }
 
-  static std::string_view trailing_word(std::string_view text) {
-    std::size_t begin = text.size();
-    while (begin > 0 && is_name_byte(text[begin - 1])) --begin;
-    // The whole word has to be a name.
-    if (begin > 0 && trailing_space(text.substr(0, begin)) == 0) return {};
-    return text.substr(begin);
-  }
-
   static bool is_name_byte(char c) noexcept {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
            c == '.' || c == '-';
+  }
+
+  static bool is_name(std::string_view word) noexcept {
+    return word.size() <= kNameBytesLimit && std::ranges::all_of(word, is_name_byte);
   }
 
   void open_call(Emitter& out) {

@@ -33,6 +33,8 @@ inline constexpr std::size_t kNameBytesLimit = 1024;
 /// The driver owns plain text. It watches the grammar's markers there; behind a marker that the
 /// grammar takes, all input goes to the grammar until it leaves. So inside a call nothing is
 /// looked at but what the grammar itself looks for: values are data.
+///
+/// Input comes in the windows of BytewiseParser, so a grammar need not care how a text was cut.
 class Grammar {
  public:
   /// What becomes of a marker that was met in text.
@@ -53,8 +55,9 @@ class Grammar {
   /// Text around a marker.
   struct Place {
     std::string_view marker;
-    /// Text directly before it, as far as this feed has it; may be empty.
-    std::string_view before;
+    /// The word that ends directly before it, if `reads_words()` and no marker lies between; only
+    /// its last bytes where it is longer than any name.
+    std::string_view word;
     /// The byte before the marker; 0 at the start of the output.
     char last = 0;
     /// Nothing but white space came before.
@@ -68,10 +71,16 @@ class Grammar {
   virtual Entry enter(int id, const Place& place, Emitter& out) = 0;
   /// Consumes what can be decided. With `at_end`, everything that follows is in `input`.
   virtual Step consume(std::string_view input, bool at_end, Emitter& out) = 0;
+  /// Takes leading bytes that `consume` would take one by one and to the same effect.
+  virtual std::size_t take_run(std::string_view, Emitter&) { return 0; }
   /// The output ended inside the grammar. Returns true when what was taken is text after all.
   virtual bool finish(OutputEnd end, Emitter& out) = 0;
-  /// After `rejected`: what to give back. Its first `first_bytes` are text for certain.
-  virtual std::string take_rejected(std::size_t& first_bytes);
+  /// Whether what was taken since `enter` may yet turn out to be text; then the driver keeps it.
+  virtual bool may_reject() const { return false; }
+  /// After a rejection: how many bytes from the marker on are text for certain, at least 1.
+  virtual std::size_t rejected_bytes() const { return 1; }
+  /// Whether `Place::word` is wanted.
+  virtual bool reads_words() const { return false; }
   /// Whether the output begins inside the grammar, as if a marker had just been taken (inkling,
   /// whose prompt ends with one).
   virtual bool primed() const { return false; }

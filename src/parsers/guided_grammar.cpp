@@ -86,10 +86,11 @@ class GuidedGrammar final : public Grammar {
     return !called_;
   }
 
-  std::string take_rejected(std::size_t& first_bytes) override {
-    if (in_native_) return native_->take_rejected(first_bytes);
-    first_bytes = 1;
-    return std::exchange(taken_, {});
+  bool may_reject() const override { return in_native_ ? native_->may_reject() : !called_; }
+  std::size_t rejected_bytes() const override { return in_native_ ? native_->rejected_bytes() : 1; }
+  bool reads_words() const override { return native_ != nullptr && native_->reads_words(); }
+  std::size_t take_run(std::string_view input, Emitter& out) override {
+    return in_native_ ? native_->take_run(input, out) : 0;
   }
 
  private:

@@ -79,8 +79,8 @@ bool may_be_json(std::string_view text) {
 }  // namespace
 
 HarmonyParser::HarmonyParser(const ParserOptions& options, Role role)
-    : role_(role),
-      emitter_(options, IdStyle::call_uuid),
+    : BytewiseParser(options, IdStyle::call_uuid),
+      role_(role),
       markers_({{"<|start|>", kStart},
                 {"<|end|>", kEnd},
                 {"<|message|>", kMessage},
@@ -89,32 +89,32 @@ HarmonyParser::HarmonyParser(const ParserOptions& options, Role role)
                 {"<|return|>", kReturn},
                 {"<|call|>", kCall}}) {}
 
-void HarmonyParser::feed(std::string_view delta, std::vector<Event>& out) {
-  emitter_.begin_feed(out);
-  std::string joined;
-  std::string_view input = delta;
-  if (!held_.empty()) {
-    joined = std::exchange(held_, {});
-    joined += delta;
-    input = joined;
+std::size_t HarmonyParser::step(std::string_view window, bool at_end) {
+  if (state_ == State::handed_over) {
+    emitter_.text(window);
+    return window.size();
   }
-  while (!input.empty()) {
-    const std::size_t consumed = step(input, false);
-    if (consumed == 0) break;
-    input.remove_prefix(consumed);
-  }
-  held_ = std::string(input);
+  // A marker that is cut off is markup in a header or call, and text elsewhere.
+  const bool markup = state_ == State::header || (state_ == State::body && body_ == Body::call);
+  const MarkerSet::Hit hit = markers_.scan(window, at_end && !markup);
+  take_text(window.substr(0, hit.position));
+  if (hit.id != MarkerSet::kNone) take_marker(hit.id, window.substr(hit.position, hit.length));
+  return hit.position + hit.length;
 }
 
-void HarmonyParser::finish(std::vector<Event>& out, OutputEnd) {
-  emitter_.begin_feed(out);
-  const std::string rest = std::exchange(held_, {});
-  // A marker that is cut off is markup in a header or call, and text elsewhere.
-  const bool keep = state_ == State::outside || state_ == State::handed_over ||
-                    (state_ == State::body && body_ != Body::call);
-  for (std::string_view input = rest; keep && !input.empty();) {
-    input.remove_prefix(step(input, true));
+std::size_t HarmonyParser::take_run(std::string_view input) {
+  if (state_ == State::handed_over) {
+    emitter_.text(input);
+    return input.size();
   }
+  const bool decided = state_ == State::body && body_ != Body::undecided;
+  if (!decided && !(state_ == State::outside && outside_text_)) return 0;
+  const std::size_t size = markers_.unmarked(input);
+  take_text(input.substr(0, size));
+  return size;
+}
+
+void HarmonyParser::end(OutputEnd, std::string_view) {
   if (state_ == State::body && body_ == Body::call) {
     if (arguments_.is_complete_json()) {
       emitter_.end_call(Closure::unfenced);
@@ -125,18 +125,6 @@ void HarmonyParser::finish(std::vector<Event>& out, OutputEnd) {
   if (body_ == Body::undecided) answer(std::exchange(undecided_, {}));
   state_ = State::outside;
   body_ = Body::dropped;
-  emitter_.finish();
-}
-
-std::size_t HarmonyParser::step(std::string_view input, bool at_end) {
-  if (state_ == State::handed_over) {
-    emitter_.text(input);
-    return input.size();
-  }
-  const MarkerSet::Hit hit = markers_.scan(input, at_end);
-  take_text(input.substr(0, hit.position));
-  if (hit.id != MarkerSet::kNone) take_marker(hit.id, input.substr(hit.position, hit.length));
-  return hit.position + hit.length;
 }
 
 void HarmonyParser::take_text(std::string_view piece) {

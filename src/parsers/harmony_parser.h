@@ -5,9 +5,9 @@
 
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "parsers/argument_text.h"
+#include "parsers/bytewise_parser.h"
 #include "parsers/emitter.h"
 #include "parsers/marker_set.h"
 
@@ -20,7 +20,7 @@ namespace dynamo::parsers::detail {
 /// `functions.NAME` are calls. Other recipients and JSON that was meant as a call but has no
 /// recipient are dropped. Source: https://github.com/openai/harmony (format description), spec
 /// 3.12 and 8.7.
-class HarmonyParser final : public OutputParser {
+class HarmonyParser final : public BytewiseParser {
  public:
   enum class Role : std::uint8_t {
     both,            ///< gpt_oss and harmony: thoughts, answer and calls
@@ -31,17 +31,14 @@ class HarmonyParser final : public OutputParser {
 
   HarmonyParser(const ParserOptions& options, Role role);
 
-  void feed(std::string_view delta, std::vector<Event>& out) override;
-  void finish(std::vector<Event>& out, OutputEnd end) override;
-  std::uint32_t calls_started() const noexcept override { return emitter_.calls_started(); }
-  void record(Trace* trace) noexcept { emitter_.record(trace); }
-
  private:
   enum class State : std::uint8_t { outside, header, body, handed_over };
   enum class Body : std::uint8_t { thought, answer, undecided, call, dropped };
   enum class Last : std::uint8_t { none, thought, answer };
 
-  std::size_t step(std::string_view input, bool at_end);
+  std::size_t step(std::string_view window, bool at_end) override;
+  std::size_t take_run(std::string_view input) override;
+  void end(OutputEnd end, std::string_view rest) override;
   void take_marker(int id, std::string_view marker);
   void take_text(std::string_view piece);
   void take_outside(std::string_view piece);
@@ -53,13 +50,11 @@ class HarmonyParser final : public OutputParser {
   void separate(Last kind);
 
   Role role_;
-  Emitter emitter_;
   MarkerSet markers_;
   State state_ = State::outside;
   Body body_ = Body::dropped;
-  Last last_ = Last::none;    // kind of the text that came last, with no call since
-  bool new_message_ = false;  // nothing of this message was emitted yet
-  std::string held_;
+  Last last_ = Last::none;     // kind of the text that came last, with no call since
+  bool new_message_ = false;   // nothing of this message was emitted yet
   bool outside_text_ = false;  // text came since the last marker outside of messages
   std::string space_;          // before it
   std::string header_;         // between the markers that precede <|message|>

@@ -143,9 +143,8 @@ class InvokeGrammar final : public Grammar {
   Step step_block(std::string_view input, bool at_end, Emitter& out) {
     if (!block_used_ && !family_.special_tokens) {
       // In prose the opener is only mentioned; a call follows it directly.
-      if (const std::size_t space = input.size() - trim_left(input).size()) {
-        return {space, Grammar::State::inside};
-      }
+      if (const std::size_t space = leading_space(input)) return {space, Grammar::State::inside};
+      if (may_become_space(input) && !at_end) return {};
       const MarkerSet::Hit here = block_set_.match(input, at_end);
       if (here.id == MarkerSet::kNone && here.length == 0) {
         if (at_end && block_set_.match(input, false).length != 0) {

@@ -31,12 +31,13 @@ class JsonGrammar final : public Grammar {
     return markers;
   }
 
-  Entry enter(int id, const Place& place, Emitter& out) override {
+  Entry enter(int id, const Place&, Emitter& out) override {
     if (id >= kObjectStart) {
-      taken_ = place.marker;
+      probed_ = 1;
       in_array_ = id == kArrayStart;
       bare_ = true;
       state_ = State::probe;
+      probes_object_ = !in_array_;
       if (!in_array_) begin_object(true);
       if (!in_array_) feed_object("{", out);
       return Entry::taken;
@@ -46,7 +47,6 @@ class JsonGrammar final : public Grammar {
       return Entry::deleted;
     }
     open_block(id, out);
-    taken_ = place.marker;
     return Entry::taken;
   }
 
@@ -60,6 +60,10 @@ class JsonGrammar final : public Grammar {
       if (step.consumed == 0 && before == std::pair(state_, skipping_element_)) break;
     }
     return {at, State_::inside};
+  }
+
+  std::size_t take_run(std::string_view input, Emitter& out) override {
+    return state_ == State::object ? object_.take_run(input, out) : 0;
   }
 
   bool finish(OutputEnd, Emitter& out) override {
@@ -83,9 +87,12 @@ class JsonGrammar final : public Grammar {
     return false;
   }
 
-  std::string take_rejected(std::size_t& first_bytes) override {
-    first_bytes = state_ == State::probe ? 1 : family_.openers[0].size();
-    return std::exchange(taken_, {});
+  bool may_reject() const override {
+    return state_ == State::probe || (state_ == State::body && family_.opener_is_word);
+  }
+
+  std::size_t rejected_bytes() const override {
+    return state_ == State::probe ? 1 : family_.openers[0].size();
   }
 
  private:
@@ -117,6 +124,7 @@ class JsonGrammar final : public Grammar {
     in_array_ = false;
     bare_ = false;
     space_.clear();
+    probed_ = 0;
   }
 
   void begin_object(bool strict) {
@@ -150,7 +158,9 @@ class JsonGrammar final : public Grammar {
       return hit.length != 0;
     }
     step = {hit.length, State_::inside};
-    if (hit.id >= kCloser) {
+    if (hit.id < kCloser && family_.opener_is_word) {
+      step = {0, State_::left};  // it may be text
+    } else if (hit.id >= kCloser) {
       out.mark(Trace::Kind::block_close, hit.id - kCloser);
       step.state = State_::left;
     } else {
@@ -161,8 +171,8 @@ class JsonGrammar final : public Grammar {
 
   Step step_body(std::string_view input, bool at_end, Emitter& out) {
     const char c = input[0];
-    if (is_json_space(c) && taken_.size() < kProbeBytesLimit) {
-      taken_ += c;
+    if (is_json_space(c) && probed_ < kProbeBytesLimit) {
+      ++probed_;
       return {1, State_::inside};
     }
     if (c == '{') {
@@ -178,7 +188,10 @@ class JsonGrammar final : public Grammar {
       return {1, State_::inside};
     }
     Step step;
-    if (step_marker(input, at_end, out, step)) return step;
+    if (step_marker(input, at_end, out, step)) {
+      return family_.opener_is_word && step.state == State_::left ? Step{0, State_::rejected}
+                                                                  : step;
+    }
     if (at_end && block_set_.match(input, false).length != 0) return {input.size(), State_::inside};
     out.mark(Trace::Kind::broken, static_cast<int>(JsonFault::not_json));
     return {0, family_.opener_is_word ? State_::rejected : State_::left};
@@ -194,35 +207,27 @@ class JsonGrammar final : public Grammar {
            std::ranges::any_of(context_.tools, [&](const auto& tool) { return tool.name == name; });
   }
 
-  // Until the shape is certain, what is consumed is kept, to be given back.
+  // Until the shape is certain, what is consumed may be given back.
   Step step_probe(std::string_view input, Emitter& out) {
-    std::size_t at = 0;
-    if (in_array_ && is_blank(std::string_view(taken_).substr(1))) {
-      while (at < input.size() && is_json_space(input[at])) ++at;
-      taken_ += input.substr(0, at);
-      if (taken_.size() > kProbeBytesLimit) return {at, State_::rejected};
-      if (at == input.size()) return {at, State_::inside};
-      if (input[at] != '{') return {at, State_::rejected};
+    if (++probed_ > kProbeBytesLimit) return {1, State_::rejected};
+    if (in_array_ && !probes_object_) {
+      if (is_json_space(input[0])) return {1, State_::inside};
+      if (input[0] != '{') return {1, State_::rejected};
       begin_object(true);
+      probes_object_ = true;
     }
     // Byte by byte: the call starts at a byte, and what came before it is then no text.
-    while (at < input.size()) {
-      const auto status = feed_object(input.substr(at, 1), out);
-      taken_ += input[at];
+    const auto status = feed_object(input.substr(0, 1), out);
+    if (!object_.call_started()) {
       const bool wrong_tool = object_.name_known() && !known_tool(object_.name());
-      if (status == CallObject::Status::invalid || wrong_tool || taken_.size() > kProbeBytesLimit) {
-        if (!object_.call_started()) return {at + 1, State_::rejected};
-      }
-      ++at;
-      if (!object_.call_started()) continue;
-      taken_.clear();
-      out.mark(Trace::Kind::block_open, kBareJson);
-      state_ = State::object;
-      if (status == CallObject::Status::done) return object_done(at);
-      if (status == CallObject::Status::invalid) return object_broken(at, out);
-      return {at, State_::inside};
+      const bool no_call = status == CallObject::Status::invalid || wrong_tool;
+      return {1, no_call ? State_::rejected : State_::inside};
     }
-    return {at, State_::inside};
+    out.mark(Trace::Kind::block_open, kBareJson);
+    state_ = State::object;
+    if (status == CallObject::Status::done) return object_done(1);
+    if (status == CallObject::Status::invalid) return object_broken(1, out);
+    return {1, State_::inside};
   }
 
   Step object_done(std::size_t consumed) {
@@ -307,6 +312,7 @@ class JsonGrammar final : public Grammar {
     }
     Step step;
     if (step_marker(input, at_end, out, step)) {
+      if (step.state == State_::left && step.consumed == 0) out.text(space_);
       if (step.state == State_::left) space_.clear();
       return step;
     }
@@ -370,8 +376,9 @@ class JsonGrammar final : public Grammar {
   bool skipping_element_ = false;
   bool skip_in_string_ = false;
   bool skip_escape_ = false;
+  bool probes_object_ = false;  // State::probe is inside an object
   std::size_t skip_depth_ = 0;
-  std::string taken_;
+  std::size_t probed_ = 0;  // bytes since the marker, in State::body and State::probe
   std::string space_;
 };
 

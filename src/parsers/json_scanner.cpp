@@ -238,6 +238,15 @@ JsonScanner::Status JsonScanner::step(char c, std::string& out) {
   return Status::more;
 }
 
+std::size_t JsonScanner::plain_run(std::string_view text) const noexcept {
+  if (state_ != State::string || skip_blanks_) return 0;
+  std::size_t size = 0;
+  while (size < text.size() && text[size] != '"' && text[size] != '\\' && !is_control(text[size])) {
+    ++size;
+  }
+  return size;
+}
+
 JsonScanner::Status JsonScanner::feed(std::string_view text, std::size_t& consumed,
                                       std::string& out) {
   consumed = 0;
@@ -251,12 +260,9 @@ JsonScanner::Status JsonScanner::feed(std::string_view text, std::size_t& consum
         if (consumed == text.size()) return Status::more;
         if (text[consumed] != '\n' && text[consumed] != '\r') skip_blanks_ = false;
       }
-      std::size_t end = consumed;
-      while (end < text.size() && text[end] != '"' && text[end] != '\\' && !is_control(text[end])) {
-        ++end;
-      }
-      out.append(text, consumed, end - consumed);
-      consumed = end;
+      const std::size_t plain = plain_run(text.substr(consumed));
+      out.append(text, consumed, plain);
+      consumed += plain;
       if (consumed == text.size()) return Status::more;
     }
     const Status status = step(text[consumed], out);

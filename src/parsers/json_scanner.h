@@ -40,6 +40,10 @@ class JsonScanner {
   /// the value is consumed and left out. A number at the top is done once a byte follows it.
   Status feed(std::string_view text, std::size_t& consumed, std::string& out);
 
+  /// Leading bytes of `text` that stand inside a string and are copied as they are; they need not
+  /// be fed.
+  std::size_t plain_run(std::string_view text) const noexcept;
+
   /// Whether what was consumed is a complete value if the text ends here.
   bool complete_at_end() const noexcept;
   /// Whether the value has begun.

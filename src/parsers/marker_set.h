@@ -45,6 +45,13 @@ class MarkerSet {
   /// the size of the text when the text may still become one (never with `at_end`), else 0.
   Hit match(std::string_view text, bool at_end) const noexcept;
 
+  /// Leading bytes of `text` that cannot begin a marker.
+  std::size_t unmarked(std::string_view text) const noexcept {
+    std::size_t size = 0;
+    while (size < text.size() && first_index_[static_cast<unsigned char>(text[size])] == 0) ++size;
+    return size;
+  }
+
   bool empty() const noexcept { return markers_.empty(); }
   std::size_t longest_bytes() const noexcept { return longest_; }
 

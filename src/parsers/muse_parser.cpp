@@ -39,8 +39,8 @@ std::string_view recipient_of(std::string_view header) {
 }  // namespace
 
 MuseParser::MuseParser(const ParserOptions& options, bool reasoning, bool tools)
-    : reasoning_(reasoning),
-      emitter_(options, IdStyle::call_uuid),
+    : BytewiseParser(options, IdStyle::call_uuid),
+      reasoning_(reasoning),
       grammar_(make_invoke_grammar(kInvocations,
                                    {.tools = options.tools,
                                     .batch = false,
@@ -57,60 +57,56 @@ MuseParser::MuseParser(const ParserOptions& options, bool reasoning, bool tools)
   if (options.starting_state == StartingState::response) state_ = State::answer;
 }
 
-void MuseParser::feed(std::string_view delta, std::vector<Event>& out) {
-  emitter_.begin_feed(out);
-  std::string joined;
-  std::string_view input = delta;
-  if (!held_.empty()) {
-    joined = std::exchange(held_, {});
-    joined += delta;
-    input = joined;
+// " to=self<|message|>" goes on with the prompt's header; anything else is an answer.
+std::size_t MuseParser::step_primed(std::string_view window, bool at_end) {
+  const bool spaced = space_.size() >= kLeadingSpaceLimit;
+  state_ = State::answer;
+  if (!spaced) {
+    if (const std::size_t space = leading_space(window)) {
+      space_ += window.substr(0, space);
+      state_ = State::primed;
+      return space;
+    }
+    constexpr std::string_view kTo = "to=";
+    const MarkerSet::Hit hit = markers_.match(window, at_end);
+    const bool waits = may_become_space(window) ||
+                       (window.size() < kTo.size() && kTo.starts_with(window)) ||
+                       (hit.id == MarkerSet::kNone && hit.length != 0);
+    if (waits && !at_end) {
+      state_ = State::primed;
+      return 0;
+    }
+    if (window.starts_with(kTo) || hit.id == kMessage) state_ = State::header;
+    if (hit.id == kStart) state_ = State::outside;
   }
-  while (!input.empty()) {
-    const State before = state_;
-    const std::size_t consumed = step(input, false);
-    if (consumed == 0 && before == state_) break;
-    input.remove_prefix(consumed);
-  }
-  held_ = std::string(input);
+  space_ += window;
+  give_back(std::exchange(space_, {}));
+  return window.size();
 }
 
-void MuseParser::finish(std::vector<Event>& out, OutputEnd end) {
-  emitter_.begin_feed(out);
-  const std::string rest = std::exchange(held_, {});
-  for (std::string_view input = rest; !input.empty();) {
-    const State before = state_;
-    const std::size_t consumed = step(input, true);
-    if (consumed == 0 && before == state_) break;
-    input.remove_prefix(consumed);
+void MuseParser::end(OutputEnd end, std::string_view) {
+  if (state_ == State::primed && !space_.empty()) {
+    state_ = State::answer;
+    give_back(std::exchange(space_, {}));
+    return;
   }
   if (state_ == State::call) grammar_->finish(end, emitter_);
   state_ = State::outside;
-  emitter_.finish();
 }
 
-// " to=self<|message|>" goes on with the prompt's header; anything else is an answer.
-std::size_t MuseParser::step_primed(std::string_view input, bool at_end) {
-  const std::string_view text = trim_left(input);
-  constexpr std::string_view kTo = "to=";
-  const MarkerSet::Hit hit = markers_.match(text, at_end);
-  const bool waits = text.empty() || may_become_space(text) ||
-                     (text.size() < kTo.size() && kTo.starts_with(text)) ||
-                     (hit.id == MarkerSet::kNone && hit.length != 0);
-  const bool spaced = input.size() - text.size() >= kLeadingSpaceLimit;
-  if (waits && !at_end && !spaced) return 0;
-  state_ = spaced                                        ? State::answer
-           : text.starts_with(kTo) || hit.id == kMessage ? State::header
-           : hit.id == kStart                            ? State::outside
-                                                         : State::answer;
-  return 0;
+std::size_t MuseParser::take_run(std::string_view input) {
+  if (state_ == State::call) return grammar_->take_run(input, emitter_);
+  if (state_ != State::answer && state_ != State::thought) return 0;
+  const std::size_t size = markers_.unmarked(input);
+  take_text(input.substr(0, size));
+  return size;
 }
 
-std::size_t MuseParser::step(std::string_view input, bool at_end) {
-  if (state_ == State::primed) return step_primed(input, at_end);
-  if (state_ == State::call) return step_call(input, at_end);
-  const MarkerSet::Hit hit = markers_.scan(input, at_end);
-  take_text(input.substr(0, hit.position));
+std::size_t MuseParser::step(std::string_view window, bool at_end) {
+  if (state_ == State::primed) return step_primed(window, at_end);
+  if (state_ == State::call) return step_call(window, at_end);
+  const MarkerSet::Hit hit = markers_.scan(window, at_end);
+  take_text(window.substr(0, hit.position));
   switch (hit.id) {
     case kStart:
       state_ = State::header;
@@ -134,10 +130,11 @@ std::size_t MuseParser::step(std::string_view input, bool at_end) {
   return hit.position + hit.length;
 }
 
-std::size_t MuseParser::step_call(std::string_view input, bool at_end) {
-  const Grammar::Step step = grammar_->consume(input, at_end, emitter_);
-  if (step.state != Grammar::State::inside) state_ = State::tools;
-  return step.consumed;
+std::size_t MuseParser::step_call(std::string_view window, bool at_end) {
+  const Grammar::Step step = grammar_->consume(window, at_end, emitter_);
+  if (step.state == Grammar::State::inside) return step.consumed;
+  state_ = State::tools;
+  return step.consumed == 0 ? this->step(window, at_end) : step.consumed;
 }
 
 void MuseParser::begin_body() {

@@ -40,9 +40,9 @@ class PythonicGrammar final : public Grammar {
     return {{"[", kList}, {"<|python_start|>", kStart}, {"<|python_end|>", kEnd}};
   }
 
-  Entry enter(int id, const Place& place, Emitter&) override {
+  Entry enter(int id, const Place&, Emitter&) override {
     if (id != kList) return Entry::deleted;
-    taken_ = place.marker;
+    held_bytes_ = 0;
     calls_.clear();
     committed_ = false;
     state_ = State::call_start;
@@ -55,14 +55,14 @@ class PythonicGrammar final : public Grammar {
     while (at < input.size()) {
       std::size_t consumed = 0;
       const bool good = advance(input.substr(at), consumed, out);
-      if (!committed_) taken_ += input.substr(at, consumed);
       at += consumed;
+      if (!committed_) held_bytes_ += consumed;
       if (!good) return committed_ ? give_up(at, out) : Step{at, Grammar::State::rejected};
       if (state_ == State::done) {
         deliver(out);
         return {at, Grammar::State::left};
       }
-      if (taken_.size() > context_.held_bytes_limit) return {at, Grammar::State::rejected};
+      if (held_bytes_ > context_.held_bytes_limit) return {at, Grammar::State::rejected};
     }
     return {at, Grammar::State::inside};
   }
@@ -73,10 +73,7 @@ class PythonicGrammar final : public Grammar {
     return false;
   }
 
-  std::string take_rejected(std::size_t& first_bytes) override {
-    first_bytes = 1;
-    return std::exchange(taken_, {});
-  }
+  bool may_reject() const override { return !committed_; }
 
  private:
   enum class State : std::uint8_t {
@@ -196,7 +193,7 @@ class PythonicGrammar final : public Grammar {
       // Calls before this one had no arguments, or names of no tool.
       for (std::size_t i = 0; i + 1 < calls_.size(); ++i) emit(calls_[i], out);
       committed_ = true;
-      taken_.clear();
+      held_bytes_ = 0;
     }
     if (!started_) out.start_call(name_);
     started_ = true;
@@ -236,7 +233,6 @@ class PythonicGrammar final : public Grammar {
       for (const Call& call : calls_) emit(call, out);
     }
     out.mark(Trace::Kind::block_close);
-    taken_.clear();
     calls_.clear();
   }
 
@@ -249,7 +245,7 @@ class PythonicGrammar final : public Grammar {
   State state_ = State::call_start;
   bool committed_ = false;  // events went out; there is no way back
   bool started_ = false;
-  std::string taken_;
+  std::size_t held_bytes_ = 0;  // until the calls are believed
   std::string name_;
   std::string keyword_;
   std::string value_;

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <dynamo/base/hash.h>
-#include <dynamo/base/log.h>
 #include <dynamo/tokenizer/prefix_cache.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <charconv>
-#include <cstdlib>
 #include <cstring>
 #include <list>
 #include <mutex>
@@ -99,32 +96,7 @@ class Shard {
   std::size_t bytes_ = 0;
 };
 
-bool is_off(const char* name) {
-  const char* value = std::getenv(name);
-  return value != nullptr && std::string_view(value) == "0";
-}
-
 }  // namespace
-
-PrefixCacheOptions PrefixCacheOptions::from_environment() {
-  PrefixCacheOptions options;
-  options.enabled = !is_off("DYN_TOKENIZER_CACHE");
-  options.extend = !is_off("DYN_TOKENIZER_CACHE_EXTEND");
-  if (const char* value = std::getenv("DYN_TOKENIZER_CACHE_BYTES")) {
-    const std::string_view text = value;
-    std::size_t bytes = 0;
-    const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), bytes);
-    if (ec == std::errc() && end == text.data() + text.size() && bytes > 0) {
-      options.bytes_limit = bytes;
-    } else {
-      DYN_LOG_WARN("tokenizer", "bad value ignored",
-                   {{"variable", "DYN_TOKENIZER_CACHE_BYTES"},
-                    {"value", text},
-                    {"default", static_cast<std::uint64_t>(options.bytes_limit)}});
-    }
-  }
-  return options;
-}
 
 struct PrefixCache::Impl {
   std::shared_ptr<const Tokenizer> tokenizer;
@@ -189,31 +161,35 @@ bool PrefixCache::active() const noexcept {
   return impl_->active;
 }
 
-Result<void> PrefixCache::encode(std::string_view text, std::vector<TokenId>& out) {
-  if (!impl_->active) return impl_->tokenizer->encode(text, out);
+Result<std::size_t> PrefixCache::encode(std::string_view text, std::vector<TokenId>& out) {
+  if (!impl_->active) {
+    DYN_CHECK(impl_->tokenizer->encode(text, out));
+    return 0;
+  }
   const std::vector<Boundary> boundaries = impl_->boundaries_of(text);
   const std::size_t first_id = out.size();
-  Result<void> result;
-  bool hit = false;
-  for (std::size_t i = boundaries.size(); i-- > 0 && !hit;) {
-    const SharedIds ids = impl_->shard_of(boundaries[i].key).find(boundaries[i].key);
+  std::size_t cached = 0;
+  std::size_t deeper = boundaries.size();
+  for (; deeper > 0; --deeper) {
+    const PrefixKey& key = boundaries[deeper - 1].key;
+    const SharedIds ids = impl_->shard_of(key).find(key);
     if (ids == nullptr) continue;
-    hit = true;
+    cached = ids->size();
     out.insert(out.end(), ids->begin(), ids->end());
-    result = impl_->encode_behind(text, boundaries[i].end, std::span(boundaries).subspan(i + 1),
-                                  first_id, out);
-    impl_->tokens_cached.fetch_add(ids->size(), std::memory_order_relaxed);
-    if (result)
-      impl_->tokens_uncached.fetch_add(out.size() - first_id - ids->size(),
-                                       std::memory_order_relaxed);
+    break;
   }
-  if (!hit) {
-    result = impl_->encode_fresh(text, boundaries, out);
-    impl_->tokens_uncached.fetch_add(out.size() - first_id, std::memory_order_relaxed);
+  const auto done = cached != 0
+                        ? impl_->encode_behind(text, boundaries[deeper - 1].end,
+                                               std::span(boundaries).subspan(deeper), first_id, out)
+                        : impl_->encode_fresh(text, boundaries, out);
+  if (!done) {
+    out.resize(first_id);
+    return std::unexpected(done.error());
   }
-  (hit ? impl_->hits : impl_->misses).fetch_add(1, std::memory_order_relaxed);
-  if (!result) out.resize(first_id);
-  return result;
+  (cached != 0 ? impl_->hits : impl_->misses).fetch_add(1, std::memory_order_relaxed);
+  impl_->tokens_cached.fetch_add(cached, std::memory_order_relaxed);
+  impl_->tokens_uncached.fetch_add(out.size() - first_id - cached, std::memory_order_relaxed);
+  return cached;
 }
 
 /// No prefix was known: encodes part by part and remembers prefixes.

@@ -17,10 +17,6 @@ struct PrefixCacheOptions {
   std::size_t bytes_limit = std::size_t{64} << 20;
   /// On a partial hit also remember the deepest new prefix.
   bool extend = true;
-
-  /// From DYN_TOKENIZER_CACHE (0 disables), DYN_TOKENIZER_CACHE_BYTES (a bad value is logged and
-  /// ignored) and DYN_TOKENIZER_CACHE_EXTEND (0 disables).
-  static PrefixCacheOptions from_environment();
 };
 
 struct PrefixCacheStats {
@@ -49,9 +45,10 @@ class PrefixCache {
 
   /// Whether anything is ever cached; when not, encode() is the tokenizer's own.
   bool active() const noexcept;
-  /// Appends the ids of `text` without post-processing, special tokens recognised.
+  /// Appends the ids of `text` without post-processing, special tokens recognised. Returns how many
+  /// of them came from the cache; 0 is a miss.
   /// Errors: those of Tokenizer::encode; `out` is then as before.
-  Result<void> encode(std::string_view text, std::vector<TokenId>& out);
+  Result<std::size_t> encode(std::string_view text, std::vector<TokenId>& out);
   PrefixCacheStats stats() const;
 
  private:

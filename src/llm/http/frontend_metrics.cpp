@@ -160,6 +160,20 @@ FrontendFamilies::FrontendFamilies(std::string_view asked_prefix) {
   template_seconds =
       family(kLiteralPrefix, "template_seconds", "Time in the chat template, once per prompt",
              MetricType::histogram, {}, {.00001, .00005, .0001, .0005, .001, .005, .01, .05});
+  tokenize_seconds =
+      family(kLiteralPrefix, "tokenize_seconds", "Time in the tokenizer, once per prompt",
+             MetricType::histogram, {}, {.0001, .0005, .001, .005, .01, .05, .1, .5, 1});
+  tokenizer_cache_hits = family(kLiteralPrefix, "tokenizer_cache_hits_total",
+                                "Prompts that begin with a prefix whose tokens were remembered",
+                                MetricType::counter, {});
+  tokenizer_cache_misses = family(kLiteralPrefix, "tokenizer_cache_misses_total",
+                                  "Prompts that do not", MetricType::counter, {});
+  tokenizer_cache_cached_tokens =
+      family(kLiteralPrefix, "tokenizer_cache_cached_tokens_total",
+             "Tokens of prompts that were remembered", MetricType::counter, model);
+  tokenizer_cache_uncached_tokens =
+      family(kLiteralPrefix, "tokenizer_cache_uncached_tokens_total",
+             "Tokens of prompts that had to be computed", MetricType::counter, model);
   detokenize_us = family(kLiteralPrefix, "detokenize_total_us",
                          "Microseconds spent in turning tokens into text", MetricType::counter, {});
   detokenized_tokens = family(kLiteralPrefix, "detokenize_token_count",
@@ -196,6 +210,11 @@ std::vector<const MetricFamily*> FrontendFamilies::all() const {
           &stage_duration,
           &stage_requests,
           &template_seconds,
+          &tokenize_seconds,
+          &tokenizer_cache_hits,
+          &tokenizer_cache_misses,
+          &tokenizer_cache_cached_tokens,
+          &tokenizer_cache_uncached_tokens,
           &detokenize_us,
           &detokenized_tokens};
 }
@@ -221,8 +240,11 @@ FrontendMetrics::FrontendMetrics(MetricsRegistry& registry, std::string_view pre
       preprocess_seconds_(registry.histogram(families_.stage_duration, {"preprocess"})),
       dispatch_seconds_(registry.histogram(families_.stage_duration, {"dispatch"})),
       template_seconds_(registry.histogram(families_.template_seconds)),
+      tokenize_seconds_(registry.histogram(families_.tokenize_seconds)),
       tokenize_ms_(registry.histogram(families_.tokenizer_latency, {"tokenize"})),
       detokenize_ms_(registry.histogram(families_.tokenizer_latency, {"detokenize"})),
+      tokenizer_cache_hits_(registry.counter(families_.tokenizer_cache_hits)),
+      tokenizer_cache_misses_(registry.counter(families_.tokenizer_cache_misses)),
       detokenize_us_(registry.counter(families_.detokenize_us)),
       detokenized_tokens_(registry.counter(families_.detokenized_tokens)),
       preprocessing_(registry.gauge(families_.stage_requests, {"preprocess", ""})),
@@ -248,6 +270,10 @@ ModelSeries FrontendMetrics::make_series(std::string_view model) {
   series.videos = registry_.histogram(families_.videos, {model});
   series.audios = registry_.histogram(families_.audios, {model});
   series.output_tokens_total = registry_.counter(families_.output_tokens_total, {model});
+  series.tokenizer_cached_tokens =
+      registry_.counter(families_.tokenizer_cache_cached_tokens, {model});
+  series.tokenizer_uncached_tokens =
+      registry_.counter(families_.tokenizer_cache_uncached_tokens, {model});
   for (const Endpoint endpoint : {Endpoint::chat_completions, Endpoint::completions}) {
     for (const RequestType type : {RequestType::unary, RequestType::stream}) {
       auto& entry =
@@ -282,12 +308,19 @@ void FrontendMetrics::failed(std::string_view model, Endpoint endpoint, RequestT
       .add();
 }
 
-void FrontendMetrics::preprocessed(std::chrono::nanoseconds in_template,
-                                   std::chrono::nanoseconds in_tokenizer) {
-  if (in_template.count() > 0)
-    template_seconds_.observe(std::chrono::duration<double>(in_template).count());
-  if (in_tokenizer.count() > 0)
-    tokenize_ms_.observe(std::chrono::duration<double, std::milli>(in_tokenizer).count());
+void FrontendMetrics::preprocessed(ModelSeries& model, const Preprocessed& prompt) {
+  const std::chrono::duration<double> in_template = prompt.template_time;
+  const std::chrono::duration<double> in_tokenizer = prompt.tokenize_time;
+  if (in_template.count() > 0) template_seconds_.observe(in_template.count());
+  if (in_tokenizer.count() > 0) {
+    tokenize_seconds_.observe(in_tokenizer.count());
+    tokenize_ms_.observe(in_tokenizer.count() * 1e3);
+  }
+  if (!prompt.tokenizer_cache) return;
+  const TokenizerCacheUse& cache = *prompt.tokenizer_cache;
+  (cache.cached_tokens != 0 ? tokenizer_cache_hits_ : tokenizer_cache_misses_).add();
+  model.tokenizer_cached_tokens.add(cache.cached_tokens);
+  model.tokenizer_uncached_tokens.add(cache.uncached_tokens);
 }
 
 void FrontendMetrics::detokenized(std::uint32_t tokens, std::chrono::nanoseconds took) {

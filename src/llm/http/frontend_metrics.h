@@ -2,6 +2,7 @@
 #pragma once
 
 #include <dynamo/llm/http/model_manager.h>
+#include <dynamo/llm/preproc/preprocessor.h>
 #include <dynamo/runtime/metrics.h>
 
 #include <array>
@@ -54,8 +55,9 @@ struct FrontendFamilies {
   std::vector<const runtime::MetricFamily*> all() const;
 
   // These keep the literal prefix dynamo_frontend_ (spec llm-service 8.1).
-  runtime::MetricFamily stage_duration, stage_requests, template_seconds, detokenize_us,
-      detokenized_tokens;
+  runtime::MetricFamily stage_duration, stage_requests, template_seconds, tokenize_seconds,
+      tokenizer_cache_hits, tokenizer_cache_misses, tokenizer_cache_cached_tokens,
+      tokenizer_cache_uncached_tokens, detokenize_us, detokenized_tokens;
 };
 
 /// The series of one model, resolved once, so that a request looks nothing up.
@@ -63,7 +65,7 @@ struct ModelSeries {
   runtime::Gauge inflight, active, queued;
   runtime::Histogram duration, input_tokens, output_tokens, first_token, inter_token, cached_tokens,
       images, videos, audios;
-  runtime::Counter output_tokens_total;
+  runtime::Counter output_tokens_total, tokenizer_cached_tokens, tokenizer_uncached_tokens;
   struct ByType {
     runtime::Counter started, succeeded;
   };
@@ -83,8 +85,8 @@ class FrontendMetrics {
   void failed(std::string_view model, Endpoint endpoint, RequestType type, ErrorType error);
   void client_left(std::string_view model, Endpoint endpoint, RequestType type);
   void rejected(std::string_view model, Endpoint endpoint);
-  /// One prompt was rendered and tokenized; what was not done took no time.
-  void preprocessed(std::chrono::nanoseconds in_template, std::chrono::nanoseconds in_tokenizer);
+  /// One prompt of `model` was rendered and tokenized; what was not done took no time.
+  void preprocessed(ModelSeries& model, const Preprocessed& prompt);
   /// The tokens of one answer became text. Once for each request.
   void detokenized(std::uint32_t tokens, std::chrono::nanoseconds took);
   runtime::Histogram& preprocess_seconds() noexcept { return preprocess_seconds_; }
@@ -103,9 +105,10 @@ class FrontendMetrics {
   runtime::MetricsRegistry& registry_;
   const FrontendFamilies families_;
   runtime::Gauge disconnected_;
-  runtime::Histogram preprocess_seconds_, dispatch_seconds_, template_seconds_, tokenize_ms_,
-      detokenize_ms_;
-  runtime::Counter detokenize_us_, detokenized_tokens_;
+  runtime::Histogram preprocess_seconds_, dispatch_seconds_, template_seconds_, tokenize_seconds_,
+      tokenize_ms_, detokenize_ms_;
+  runtime::Counter tokenizer_cache_hits_, tokenizer_cache_misses_, detokenize_us_,
+      detokenized_tokens_;
   runtime::Gauge preprocessing_, dispatching_;
   std::vector<std::string> shown_;  ///< models whose gauges stand
   struct Tables;

@@ -258,7 +258,7 @@ net::awaitable<Result<void>> Generation<Api>::prepare() {
     DYN_CO_TRY(prompts_, std::move(done));
   }
   for (const Preprocessed& prompt : prompts_) {
-    parts_.metrics.preprocessed(prompt.template_time, prompt.tokenize_time);
+    parts_.metrics.preprocessed(parts_.metrics.series(model_->name), prompt);
     if (Api::kEndpoint == Endpoint::chat_completions) count_media(prompt.request);
   }
   ResponseContext context;

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <dynamo/base/log.h>
+#include <dynamo/config/catalogue.h>
+#include <dynamo/config/configuration.h>
 #include <dynamo/llm/http/model_manager.h>
 #include <dynamo/llm/preproc/preprocessor.h>
 #include <dynamo/runtime/shard.h>
@@ -10,6 +13,24 @@
 #include <vector>
 
 namespace dynamo::llm::http {
+namespace {
+
+/// The variables that choose a backend in the reference are accepted; there is one tokenizer here.
+void check_tokenizer_backend() {
+  const std::string backend = config::get(config::var::tokenizer_backend);
+  if (backend == "default" || backend == "fastokens" || backend == "basetenkenizer") return;
+  DYN_LOG_WARN("llm", "unknown tokenizer backend ignored",
+               {{"variable", "DYN_TOKENIZER"}, {"value", backend}});
+}
+
+tokenizer::PrefixCacheOptions prefix_cache_options() {
+  namespace var = config::var;
+  return {.enabled = config::get(var::tokenizer_cache),
+          .bytes_limit = config::get(var::tokenizer_cache_bytes),
+          .extend = config::get(var::tokenizer_cache_extend)};
+}
+
+}  // namespace
 
 ServedModelPtr ModelSnapshot::find(std::string_view name) const {
   const auto found = names_.find(name);
@@ -64,6 +85,7 @@ ModelManager::~ModelManager() = default;
 
 Result<void> ModelManager::add(ModelCardPtr card, std::shared_ptr<TokenEngine> engine,
                                const ModelOptions& options) {
+  check_tokenizer_backend();
   auto model = std::make_shared<ServedModel>();
   model->name = card->name;
   model->serves_chat = options.chat;
@@ -74,7 +96,8 @@ Result<void> ModelManager::add(ModelCardPtr card, std::shared_ptr<TokenEngine> e
       card, Preprocessor::Options{
                 .apply_generation_defaults = options.apply_generation_defaults,
                 .add_last_user_tokens = model->engine_info.wants_last_user_tokens,
-                .echo_asks_for_prompt_logprobs = model->engine_info.gives_prompt_logprobs});
+                .echo_asks_for_prompt_logprobs = model->engine_info.gives_prompt_logprobs,
+                .prefix_cache = prefix_cache_options()});
   model->engine = std::move(engine);
   model->card = std::move(card);
 

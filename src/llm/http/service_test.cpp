@@ -213,6 +213,16 @@ TEST_F(ServiceTest, AnswersAChatUnary) {
   EXPECT_EQ(series("request_duration_seconds_count", R"({model="m"})"), "1");
 }
 
+TEST_F(ServiceTest, CountsWhatTheTokenizerRemembers) {
+  start(spell("hello"));
+  EXPECT_EQ(chat().status, 200);
+  EXPECT_EQ(series("tokenize_seconds_count", ""), "1");
+  EXPECT_EQ(series("tokenizer_cache_misses_total", ""), "1");
+  EXPECT_EQ(series("tokenizer_cache_hits_total", ""), "0");
+  EXPECT_EQ(series("tokenizer_cache_uncached_tokens_total", R"({model="m"})"), "2");
+  EXPECT_EQ(series("tokenizer_cache_cached_tokens_total", R"({model="m"})"), "0");
+}
+
 TEST_F(ServiceTest, StreamsAChat) {
   start(spell("hello"));
   const Answer answer = chat(R"(,"stream":true,"stream_options":{"include_usage":true})");

@@ -111,11 +111,26 @@ void annotate(const openai::GenerationRequest& request, Preprocessed& prompt, bo
   }
 }
 
-Result<void> encode_rendered(RenderedPrompt rendered, const ModelCard& card, Preprocessed& prompt) {
-  std::vector<TokenId>& ids = prompt.request.token_ids;
+/// Tokenizes prompts of one model, through its cache of prefixes where there is one.
+struct PromptEncoder {
+  const ModelCard& card;
+  tokenizer::PrefixCache* cache = nullptr;
+
+  /// Special tokens are recognised. `prompt.tokenizer_cache` says what the cache did.
+  Result<void> encode(const std::string& text, Preprocessed& prompt) const {
+    std::vector<TokenId>& ids = prompt.request.token_ids;
+    if (cache == nullptr) return card.tokenizer->encode(text, ids);
+    DYN_TRY(const std::size_t cached, cache->encode(text, ids));
+    prompt.tokenizer_cache = {.cached_tokens = cached, .uncached_tokens = ids.size() - cached};
+    return {};
+  }
+};
+
+Result<void> encode_rendered(RenderedPrompt rendered, const PromptEncoder& encoder,
+                             Preprocessed& prompt) {
   if (!rendered.is_segmented()) {
     prompt.formatted_prompt = without_nul(std::move(rendered.text));
-    return card.tokenizer->encode(prompt.formatted_prompt, ids);
+    return encoder.encode(prompt.formatted_prompt, prompt);
   }
   prompt.formatted_prompt = without_nul(rendered.flattened());
   std::vector<tokenizer::Segment> segments;
@@ -124,11 +139,12 @@ Result<void> encode_rendered(RenderedPrompt rendered, const ModelCard& card, Pre
     std::erase(segment.text, '\0');
     segments.push_back({.text = segment.text, .allow_special = segment.allow_special});
   }
-  return card.tokenizer->encode_segments(segments, ids);
+  return encoder.card.tokenizer->encode_segments(segments, prompt.request.token_ids);
 }
 
-Result<void> render_and_encode(const openai::ChatRequest& request, const ModelCard& card,
+Result<void> render_and_encode(const openai::ChatRequest& request, const PromptEncoder& encoder,
                                const Clock& clock, Preprocessed& prompt) {
+  const ModelCard& card = encoder.card;
   if (!card.formatter) {
     return fail(Errc::unavailable,
                 "Model `" + card.name + "` cannot chat: " +
@@ -153,17 +169,18 @@ Result<void> render_and_encode(const openai::ChatRequest& request, const ModelCa
     if (error.param().empty()) error = std::move(error).with_param("messages");
     return fail(std::move(error));
   }
-  auto encoded = encode_rendered(*std::move(rendering), card, prompt);
+  auto encoded = encode_rendered(*std::move(rendering), encoder, prompt);
   prompt.tokenize_time = clock.now() - rendered;
   return encoded;
 }
 
 // A text without a chat template gets the tokens that the model expects in front of one, unless it
 // has them already.
-Result<void> encode_plain(const ModelCard& card, const std::string& text,
-                          std::vector<TokenId>& ids) {
-  DYN_CHECK(card.tokenizer->encode(text, ids));
-  const std::vector<TokenId>& before = card.tokenizer->affixes().before;
+Result<void> encode_plain(const PromptEncoder& encoder, const std::string& text,
+                          Preprocessed& prompt) {
+  DYN_CHECK(encoder.encode(text, prompt));
+  std::vector<TokenId>& ids = prompt.request.token_ids;
+  const std::vector<TokenId>& before = encoder.card.tokenizer->affixes().before;
   if (!before.empty() &&
       !std::ranges::equal(std::span(ids).first(std::min(ids.size(), before.size())), before)) {
     ids.insert(ids.begin(), before.begin(), before.end());
@@ -221,7 +238,11 @@ std::size_t text_bytes(const Json& json) noexcept {
 }  // namespace
 
 Preprocessor::Preprocessor(ModelCardPtr card, Options options)
-    : card_(std::move(card)), options_(options) {}
+    : card_(std::move(card)), options_(options) {
+  if (!options_.prefix_cache.enabled || card_->tokenizer == nullptr) return;
+  auto cache = std::make_shared<tokenizer::PrefixCache>(card_->tokenizer, options_.prefix_cache);
+  if (cache->active()) prefix_cache_ = std::move(cache);
+}
 
 Result<Preprocessed> Preprocessor::preprocess(const openai::ChatRequest& request) const {
   const ModelCard& card = *card_;
@@ -248,7 +269,7 @@ Result<Preprocessed> Preprocessor::preprocess(const openai::ChatRequest& request
     DYN_CHECK(check_ids(card, *request.nvext->token_data, "nvext.token_data"));
     mapped.token_ids = *request.nvext->token_data;
   } else {
-    DYN_CHECK(render_and_encode(request, card, *options_.clock, prompt));
+    DYN_CHECK(render_and_encode(request, {card, prefix_cache_.get()}, *options_.clock, prompt));
     detail::gather_media(request.messages, prompt.formatted_prompt, mapped);
   }
   if (options_.add_last_user_tokens) {
@@ -295,7 +316,7 @@ Result<Preprocessed> Preprocessor::preprocess(const openai::CompletionRequest& r
   } else {
     prompt.formatted_prompt = without_nul(std::get<std::string>(request.prompts[prompt_index]));
     const auto begun = options_.clock->now();
-    DYN_CHECK(encode_plain(card, prompt.formatted_prompt, mapped.token_ids));
+    DYN_CHECK(encode_plain({card, prefix_cache_.get()}, prompt.formatted_prompt, prompt));
     prompt.tokenize_time = options_.clock->now() - begun;
     tokenized_here = true;
   }

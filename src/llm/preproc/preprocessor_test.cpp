@@ -76,6 +76,26 @@ TEST(Preprocessor, TextBecomesTokensWithoutNul) {
   EXPECT_EQ(prompt.prompt_tokens, 9U);
 }
 
+TEST(Preprocessor, PrefixesComeFromTheCacheAndTokensStayTheSame) {
+  const Preprocessor cached(card(), {.prefix_cache = {.enabled = true}});
+  const Preprocessor plain(card());
+  const auto first = chat("", "one<|turn|>two");
+  const auto second = chat("", "one<|turn|>two and more");
+  std::size_t known = 0;
+  for (const auto* request : {&first, &first, &second}) {
+    const auto prompt = cached.preprocess(*request);
+    ASSERT_TRUE(prompt) << prompt.error().describe();
+    EXPECT_EQ(prompt->request.token_ids, plain.preprocess(*request)->request.token_ids);
+    ASSERT_TRUE(prompt->tokenizer_cache);
+    const TokenizerCacheUse& use = *prompt->tokenizer_cache;
+    EXPECT_EQ(use.cached_tokens + use.uncached_tokens, prompt->request.token_ids.size());
+    // "user: one<|turn|>" has 10 tokens; the first request of all finds nothing.
+    EXPECT_EQ(use.cached_tokens, known);
+    known = 10;
+  }
+  EXPECT_FALSE(plain.preprocess(first)->tokenizer_cache);
+}
+
 TEST(Preprocessor, TheLastUserMessageIsAddedForEnginesThatAskForIt) {
   const auto request = openai::parse_chat_request(
       R"({"model":"m","messages":[{"role":"user","content":"first"},)"

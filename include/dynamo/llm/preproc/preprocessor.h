@@ -6,10 +6,12 @@
 #include <dynamo/llm/model_card.h>
 #include <dynamo/llm/protocols/preprocessed_request.h>
 #include <dynamo/openai/fwd.h>
+#include <dynamo/tokenizer/prefix_cache.h>
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,13 +24,20 @@ struct Annotation {
   std::string comment;  ///< JSON text
 };
 
+/// What the cache of prompt prefixes did for one prompt.
+struct TokenizerCacheUse {
+  std::size_t cached_tokens = 0;  ///< that it gave; 0: a miss
+  std::size_t uncached_tokens = 0;
+};
+
 /// One prompt, ready for an engine, and what the response needs to know about it.
 struct Preprocessed {
   PreprocessedRequest request;
   std::string formatted_prompt;  ///< empty when the prompt came as token ids
   std::uint32_t prompt_tokens = 0;
-  std::chrono::nanoseconds template_time{};  ///< spent in the template; 0: there was none
-  std::chrono::nanoseconds tokenize_time{};  ///< spent in the tokenizer; 0: ids were given
+  std::chrono::nanoseconds template_time{};          ///< spent in the template; 0: there was none
+  std::chrono::nanoseconds tokenize_time{};          ///< spent in the tokenizer; 0: ids were given
+  std::optional<TokenizerCacheUse> tokenizer_cache;  ///< none when the cache was not asked
   std::vector<Annotation> annotations;
   /// The template arguments that were used, thinking normalized; none when there were none.
   std::optional<Json> template_args;
@@ -51,6 +60,8 @@ class Preprocessor {
     /// A completion with `echo` also asks the engine for the prompt's log-probabilities, as the
     /// reference does; off for engines that have none.
     bool echo_asks_for_prompt_logprobs = true;
+    /// Remember the tokens of prompt prefixes (docs/configuration.md, DYN_TOKENIZER_CACHE…).
+    tokenizer::PrefixCacheOptions prefix_cache{.enabled = false};
     const Clock* clock = &Clock::system();  ///< measures template_time and tokenize_time
   };
   explicit Preprocessor(ModelCardPtr card) : Preprocessor(std::move(card), Options{}) {}
@@ -74,6 +85,7 @@ class Preprocessor {
  private:
   ModelCardPtr card_;
   Options options_;
+  std::shared_ptr<tokenizer::PrefixCache> prefix_cache_;  ///< null: none; shared by copies
 };
 
 }  // namespace dynamo::llm

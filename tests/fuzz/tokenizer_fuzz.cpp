@@ -62,7 +62,7 @@ const std::shared_ptr<const Tokenizer>& byte_level() {
     std::string ranks;
     constexpr std::string_view kBase64 =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const auto add = [&, rank = 0](std::string_view token) mutable {
+    auto add = [&, rank = 0](std::string_view token) mutable {
       std::string padded(token);
       const std::size_t missing = (3 - token.size() % 3) % 3;
       padded.append(missing, '\0');

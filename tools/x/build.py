@@ -72,9 +72,11 @@ def test(preset="dev", libraries=(), features=(), substring=None, labels=(), exc
         deps.ensure(locked=locked)
     configure(preset, features)
     if libraries:
-        have = known_test_targets(preset)
         wanted = targets_of(libraries, "_test")
-        missing = [name for name in wanted if name not in have]
+        missing = [name for name in wanted if name not in known_test_targets(preset)]
+        if missing:  # CMake has not looked since the library got its first test
+            run("cmake", folder(preset))
+            missing = [name for name in wanted if name not in known_test_targets(preset)]
         if missing:
             raise Failure(f"no such test target: {', '.join(missing)}")
         build(preset, targets=wanted, features=features, with_deps=False)

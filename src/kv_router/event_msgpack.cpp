@@ -2,59 +2,17 @@
 #include <dynamo/kv_router/event_codec.h>
 
 #include <array>
-#include <limits>
-#include <span>
 #include <string>
 
 #include "kv_router/event_names.h"
+#include "kv_router/msgpack_struct.h"
 
 namespace dynamo::kv_router {
 namespace {
 
-using Read = Result<void>;
-
-Error in_field(Error error, std::string_view field) {
-  return std::move(error).with("KV event: " + std::string(field));
-}
-
-// Reads a struct that is a map keyed by field name, or an array with the fields in their order.
-// `read(i)` consumes the value of field i; unknown keys and further elements are skipped.
-template <std::size_t N, class F>
-Read read_struct(MsgpackReader& in, const std::array<std::string_view, N>& fields, F read) {
-  if (in.peek() == MsgpackReader::Kind::array) {
-    DYN_TRY(const std::size_t length, in.array());
-    for (std::size_t i = 0; i < length; ++i) {
-      if (i >= N) {
-        DYN_CHECK(in.skip());
-      } else if (auto done = read(i); !done) {
-        return fail(in_field(std::move(done).error(), fields[i]));
-      }
-    }
-    return {};
-  }
-  DYN_TRY(const std::size_t entries, in.map());
-  for (std::size_t entry = 0; entry < entries; ++entry) {
-    DYN_TRY(const std::string_view key, in.string());
-    std::size_t i = 0;
-    while (i < N && fields[i] != key) ++i;
-    if (i == N) {
-      DYN_CHECK(in.skip());
-    } else if (auto done = read(i); !done) {
-      return fail(in_field(std::move(done).error(), fields[i]));
-    }
-  }
-  return {};
-}
-
-Result<std::uint32_t> u32(MsgpackReader& in) {
-  const std::size_t at = in.offset();
-  DYN_TRY(const std::uint64_t number, in.unsigned_integer());
-  if (number > std::numeric_limits<std::uint32_t>::max()) {
-    return fail(Errc::protocol,
-                std::to_string(number) + " does not fit 32 bits at byte " + std::to_string(at));
-  }
-  return static_cast<std::uint32_t>(number);
-}
+using detail::Read;
+using detail::read_struct;
+using detail::u32;
 
 Result<std::size_t> bounded_array(MsgpackReader& in) {
   DYN_TRY(const std::size_t length, in.array());
@@ -259,7 +217,7 @@ Result<RouterEvent> router_event_from_msgpack(MsgpackReader& in) {
   constexpr std::array<std::string_view, 5> kFields{"worker_id", "storage_tier", "residency_domain",
                                                     "event", "state_source"};
   unsigned seen = 0;
-  DYN_CHECK(read_struct(in, kFields, [&](std::size_t field) -> Read {
+  auto done = read_struct(in, kFields, [&](std::size_t field) -> Read {
     const bool is_struct =
         in.peek() == MsgpackReader::Kind::map || in.peek() == MsgpackReader::Kind::array;
     if ((field == 1 || field == 2) && is_struct) field = 3;
@@ -291,7 +249,8 @@ Result<RouterEvent> router_event_from_msgpack(MsgpackReader& in) {
       default:
         return in.skip();
     }
-  }));
+  });
+  if (!done) return fail(std::move(done).error().with("KV event"));
   if ((seen & 9u) != 9u) return fail(Errc::protocol, "KV event: worker_id and event are required");
   return out;
 }

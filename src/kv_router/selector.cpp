@@ -89,17 +89,70 @@ struct Pricing {
   }
 };
 
-std::size_t draw(std::span<const double> costs, double temperature, Rng& rng,
-                 std::vector<double>& probabilities) {
-  probabilities.resize(costs.size());
-  softmax(costs, temperature, probabilities);
+// Unnormalized weights of a draw; half of each cost, so that the range of huge costs of both signs
+// stays finite.
+struct SoftmaxWeights {
+  double least = 0;
+  double range = 0;
+
+  SoftmaxWeights(std::span<const double> costs, double temperature) {
+    const auto [min, max] = std::minmax_element(costs.begin(), costs.end());
+    least = *min;
+    range = (*max / 2 - *min / 2) * temperature;
+  }
+  double operator()(double cost) const {
+    return range > 0 ? std::exp(-(cost / 2 - least / 2) / range) : 1.0;
+  }
+};
+
+std::size_t draw(std::span<const double> costs, double temperature, Rng& rng) {
+  const SoftmaxWeights weight(costs, temperature);
+  double sum = 0;
+  for (const double cost : costs) sum += weight(cost);
   const double u = rng.uniform();
   double cumulative = 0;
   for (std::size_t i = 0; i + 1 < costs.size(); ++i) {
-    cumulative += probabilities[i];
+    cumulative += weight(costs[i]) / sum;
     if (cumulative >= u) return i;
   }
   return costs.size() - 1;
+}
+
+// The 0.9 tie rule: of the cheapest those with the smallest tree, of these any.
+std::size_t pick_smallest_tree(std::span<const double> costs, std::span<const Candidate> candidates,
+                               std::span<const std::size_t> rows, Rng& rng) {
+  std::size_t best = 0;
+  std::uint64_t ties = 1;
+  for (std::size_t i = 1; i < costs.size(); ++i) {
+    const std::size_t tree = candidates[rows[i]].tree_size_blocks;
+    const std::size_t best_tree = candidates[rows[best]].tree_size_blocks;
+    if (costs[i] < costs[best] || (costs[i] == costs[best] && tree < best_tree)) {
+      best = i;
+      ties = 1;
+    } else if (costs[i] == costs[best] && tree == best_tree && rng.below(++ties) == 0) {
+      best = i;
+    }
+  }
+  return best;
+}
+
+// weight · prefill tokens / block size + decode blocks. What is not known of a worker counts as the
+// whole prompt, and as floor(prefill tokens / block size).
+double cost_v0_9(const SelectorConfig& config, const SelectionRequest& request,
+                 const Candidate& candidate) {
+  const double device =
+      candidate.overlap ? candidate.overlap->device_blocks : candidate.effective_overlap_blocks;
+  const auto cached =
+      static_cast<std::uint64_t>(std::max(0.0, std::round(device * request.block_size_tokens)));
+  const std::uint64_t isl = request.isl_tokens;
+  std::uint64_t prefill = isl;
+  if (candidate.load)
+    prefill = candidate.load->active_prefill_tokens + (isl - std::min(isl, cached));
+  const std::uint64_t decode = candidate.load ? candidate.load->active_decode_blocks +
+                                                    candidate.load->additional_active_blocks
+                                              : prefill / request.block_size_tokens;
+  return config.overlap_score_weight * static_cast<double>(prefill) / request.block_size_tokens +
+         static_cast<double>(decode);
 }
 
 Error nobody(const SelectionRequest& request, bool overloaded) {
@@ -115,6 +168,23 @@ Error nobody(const SelectionRequest& request, bool overloaded) {
 
 }  // namespace
 
+void SelectorConfig::set_overlap_score_weight(double weight) noexcept {
+  overlap_score_weight = weight;
+  prefill_load_scale = weight;
+  if (weight == 0) overlap_score_credit = 0;
+}
+
+SelectorConfig SelectorConfig::with(const SelectionOverrides& overrides) const noexcept {
+  SelectorConfig out = *this;
+  if (overrides.overlap_score_weight) out.set_overlap_score_weight(*overrides.overlap_score_weight);
+  out.prefill_load_scale = overrides.prefill_load_scale.value_or(out.prefill_load_scale);
+  out.overlap_score_credit = overrides.overlap_score_credit.value_or(out.overlap_score_credit);
+  out.router_temperature = overrides.router_temperature.value_or(out.router_temperature);
+  out.shared_cache_multiplier =
+      overrides.shared_cache_multiplier.value_or(out.shared_cache_multiplier);
+  return out;
+}
+
 Result<void> SelectorConfig::validate() const {
   const std::pair<const char*, double> fields[] = {
       {"overlap_score_credit", overlap_score_credit},
@@ -125,6 +195,7 @@ Result<void> SelectorConfig::validate() const {
       {"disk_cache_hit_weight", disk_cache_hit_weight},
       {"shared_cache_multiplier", shared_cache_multiplier},
       {"router_temperature", router_temperature},
+      {"overlap_score_weight", overlap_score_weight},
   };
   for (const auto& [name, value] : fields) {
     if (!std::isfinite(value) || value < 0)
@@ -145,110 +216,96 @@ std::uint64_t effective_cached_tokens(const SelectorConfig& config, const TierOv
 
 void softmax(std::span<const double> costs, double temperature, std::span<double> probabilities) {
   if (costs.empty()) return;
-  const auto [min, max] = std::minmax_element(costs.begin(), costs.end());
-  const double least = *min;
-  // Half of each, so that the range of huge costs of both signs stays finite.
-  const double range = (*max / 2 - least / 2) * temperature;
+  const SoftmaxWeights weight(costs, temperature);
   double sum = 0;
-  for (std::size_t i = 0; i < costs.size(); ++i) {
-    probabilities[i] = range > 0 ? std::exp(-(costs[i] / 2 - least / 2) / range) : 1.0;
-    sum += probabilities[i];
-  }
+  for (std::size_t i = 0; i < costs.size(); ++i) sum += probabilities[i] = weight(costs[i]);
   for (double& probability : probabilities) probability /= sum;
 }
 
-Selector::Selector(SelectorConfig config, std::uint64_t seed) : config_(config), rng_(seed) {}
-
-bool Selector::eligible(const SelectionRequest& request,
-                        const Candidate& candidate) const noexcept {
-  if (request.pinned && candidate.worker != *request.pinned) return false;
-  if (request.allowed && !std::binary_search(request.allowed->begin(), request.allowed->end(),
-                                             candidate.worker.worker))
-    return false;
-  return std::all_of(request.required_taints.begin(), request.required_taints.end(),
-                     [&](const std::string& taint) { return has_taint(candidate, taint); });
-}
-
-Result<Selection> Selector::select(const SelectionRequest& request,
-                                   std::span<const Candidate> candidates) {
-  costs_.assign(candidates.size(), std::nullopt);
-  eligible_.clear();
-  eligible_costs_.clear();
+Result<void> eligible(const SelectionRequest& request, std::span<const Candidate> candidates,
+                      std::vector<std::size_t>& rows) {
+  rows.clear();
   if (request.block_size_tokens == 0)
-    return std::unexpected(Error(Errc::invalid_argument, "block size must be positive, got 0"));
+    return fail(Errc::invalid_argument, "block size must be positive, got 0");
+  const auto may = [&](const Candidate& candidate) {
+    if (request.pinned && candidate.worker != *request.pinned) return false;
+    if (request.allowed && !std::ranges::binary_search(*request.allowed, candidate.worker.worker))
+      return false;
+    return std::ranges::all_of(request.required_taints, [&](const std::string& taint) {
+      return has_taint(candidate, taint);
+    });
+  };
   bool overloaded = false;
-  bool tiers_known = false;
-  std::uint64_t prefill_tokens_min = std::numeric_limits<std::uint64_t>::max();
   for (std::size_t i = 0; i < candidates.size(); ++i) {
-    const Candidate& candidate = candidates[i];
-    tiers_known = tiers_known || candidate.overlap.has_value();
-    if (!eligible(request, candidate)) continue;
-    if (candidate.overloaded) {
+    if (!may(candidates[i])) continue;
+    if (candidates[i].overloaded) {
       overloaded = true;
-      continue;
+    } else {
+      rows.push_back(i);
     }
-    eligible_.push_back(i);
-    prefill_tokens_min =
-        std::min(prefill_tokens_min, candidate.load ? candidate.load->active_prefill_tokens : 0);
   }
-  if (eligible_.empty()) return std::unexpected(nobody(request, overloaded));
-  const Pricing price{
-      config_, request, tiers_known, prefill_tokens_min,
-      std::ceil(static_cast<double>(request.isl_tokens) / request.block_size_tokens)};
-  for (const std::size_t i : eligible_) {
-    const double cost = price(candidates[i]);
-    costs_[i] = cost;
-    eligible_costs_.push_back(cost);
-  }
-  const std::size_t chosen = pick();
-  return Selection{eligible_[chosen], eligible_costs_[chosen]};
+  if (rows.empty()) return fail(nobody(request, overloaded));
+  return {};
 }
 
-std::size_t Selector::pick() {
-  if (config_.router_temperature > 0)
-    return draw(eligible_costs_, config_.router_temperature, rng_, probabilities_);
+void price(const SelectorConfig& config, const SelectionRequest& request,
+           std::span<const Candidate> candidates, std::span<const std::size_t> rows,
+           std::span<double> costs) {
+  if (config.generation == CostGeneration::v0_9) {
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      costs[i] = cost_v0_9(config, request, candidates[rows[i]]);
+    return;
+  }
+  const bool tiers_known = std::ranges::any_of(
+      candidates, [](const Candidate& candidate) { return candidate.overlap.has_value(); });
+  std::uint64_t prefill_tokens_min = std::numeric_limits<std::uint64_t>::max();
+  for (const std::size_t row : rows) {
+    const auto& load = candidates[row].load;
+    prefill_tokens_min = std::min(prefill_tokens_min, load ? load->active_prefill_tokens : 0);
+  }
+  const Pricing cost_of{
+      config, request, tiers_known, prefill_tokens_min,
+      std::ceil(static_cast<double>(request.isl_tokens) / request.block_size_tokens)};
+  for (std::size_t i = 0; i < rows.size(); ++i) costs[i] = cost_of(candidates[rows[i]]);
+}
+
+std::size_t pick(std::span<const double> costs, double temperature, Rng& rng) {
+  if (temperature > 0) return draw(costs, temperature, rng);
   std::size_t best = 0;
   std::uint64_t ties = 1;
-  for (std::size_t i = 1; i < eligible_costs_.size(); ++i) {
-    if (eligible_costs_[i] < eligible_costs_[best]) {
+  for (std::size_t i = 1; i < costs.size(); ++i) {
+    if (costs[i] < costs[best]) {
       best = i;
       ties = 1;
-    } else if (eligible_costs_[i] == eligible_costs_[best] && rng_.below(++ties) == 0) {
+    } else if (costs[i] == costs[best] && rng.below(++ties) == 0) {
       best = i;  // the k-th tie with probability 1/k: each is as likely
     }
   }
   return best;
 }
 
-double cost_v0_9(double overlap_score_weight, std::uint32_t block_size_tokens,
-                 std::uint64_t isl_tokens, std::optional<std::uint64_t> prefill_tokens,
-                 std::optional<std::uint64_t> decode_blocks) noexcept {
-  const std::uint64_t prefill = prefill_tokens.value_or(isl_tokens);
-  const std::uint64_t decode = decode_blocks.value_or(prefill / block_size_tokens);
-  return overlap_score_weight * static_cast<double>(prefill) / block_size_tokens +
-         static_cast<double>(decode);
-}
+Selector::Selector(SelectorConfig config, std::uint64_t seed) : config_(config), rng_(seed) {}
 
-std::size_t pick_v0_9(std::span<const double> costs, std::span<const std::size_t> tree_sizes,
-                      double temperature, Rng& rng) {
-  if (temperature > 0) {
-    std::vector<double> probabilities;
-    return draw(costs, temperature, rng, probabilities);
+Result<Selection> Selector::select(const SelectionRequest& request,
+                                   std::span<const Candidate> candidates,
+                                   const SelectorConfig& config) {
+  costs_.assign(candidates.size(), std::nullopt);
+  DYN_CHECK(eligible(request, candidates, rows_));
+  row_costs_.resize(rows_.size());
+  price(config, request, candidates, rows_, row_costs_);
+  Selection out;
+  for (std::size_t i = 0; i < rows_.size(); ++i) {
+    costs_[rows_[i]] = row_costs_[i];
+    out.approximate_candidates += is_exact(candidates[rows_[i]].freshness) ? 0 : 1;
   }
-  std::size_t best = 0;
-  std::uint64_t ties = 1;
-  for (std::size_t i = 1; i < costs.size(); ++i) {
-    const bool better =
-        costs[i] < costs[best] || (costs[i] == costs[best] && tree_sizes[i] < tree_sizes[best]);
-    if (better) {
-      best = i;
-      ties = 1;
-    } else if (costs[i] == costs[best] && tree_sizes[i] == tree_sizes[best] &&
-               rng.below(++ties) == 0) {
-      best = i;
-    }
-  }
-  return best;
+  const std::size_t chosen =
+      config.generation == CostGeneration::v0_9 && config.router_temperature == 0
+          ? pick_smallest_tree(row_costs_, candidates, rows_, rng_)
+          : pick(row_costs_, config.router_temperature, rng_);
+  out.candidate = rows_[chosen];
+  out.cost = row_costs_[chosen];
+  out.approximate = !is_exact(candidates[out.candidate].freshness);
+  return out;
 }
 
 }  // namespace dynamo::kv_router

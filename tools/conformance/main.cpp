@@ -49,7 +49,7 @@ std::string find_file(std::string_view file) {
 // One line a kind, sorted by name.
 constexpr Kind kKinds[] = {
     {"jinja", "jinja_features.json", run_jinja_features},
-    {"kv", "hash_vectors.json or indexer_scenarios.json", run_kv},
+    {"kv", "any case file of the kv folder but mocker_vectors.json", run_kv},
     {"parsers", "any case file of the parsers folder", run_parsers},
     {"template", "renders.json (templates.json, inputs.json and templates/ beside it)",
      run_templates},

@@ -3,6 +3,7 @@
 
 #include <dynamo/base/clock.h>
 #include <dynamo/kv_router/event.h>
+#include <dynamo/kv_router/freshness.h>
 
 #include <chrono>
 #include <cstddef>
@@ -23,14 +24,6 @@ namespace dynamo::kv_router {
 enum class PublisherId : std::uint64_t {};
 /// Names a request for recovery, so that late answers to former ones are not taken for its answer.
 enum class RecoveryId : std::uint64_t {};
-
-/// How far what the index says of a (worker, rank) can be trusted.
-enum class Freshness : std::uint8_t {
-  unknown,     ///< nothing heard yet
-  fresh,       ///< every event so far is in the index
-  recovering,  ///< events are missing and have been asked for; the index may say too much or little
-  degraded,    ///< events are missing for good
-};
 
 /// Put the event into the index.
 struct ApplyEvent {

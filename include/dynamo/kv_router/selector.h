@@ -3,6 +3,7 @@
 
 #include <dynamo/base/error.h>
 #include <dynamo/base/rng.h>
+#include <dynamo/kv_router/freshness.h>
 #include <dynamo/kv_router/worker_key.h>
 
 #include <cstddef>
@@ -17,6 +18,19 @@
 /// Source: lib/kv-router/src/scheduling/selector/default.rs (v1.5); spec kv-router 5.
 namespace dynamo::kv_router {
 
+/// Whose cost function and tie rule: the 1.5 ones, or those of 0.9 for a fleet that is compared
+/// with it.
+enum class CostGeneration : std::uint8_t { v1_5, v0_9 };
+
+/// What one request may ask for instead of the configuration (`nvext`, router overrides).
+struct SelectionOverrides {
+  std::optional<double> overlap_score_credit;
+  std::optional<double> prefill_load_scale;
+  std::optional<double> overlap_score_weight;  ///< see SelectorConfig::set_overlap_score_weight()
+  std::optional<double> router_temperature;
+  std::optional<double> shared_cache_multiplier;
+};
+
 /// Names and defaults are the reference's.
 struct SelectorConfig {
   double overlap_score_credit = 1.0;        ///< of a block cached on the device; finite, >= 0
@@ -27,7 +41,13 @@ struct SelectorConfig {
   double disk_cache_hit_weight = 0.25;
   double shared_cache_multiplier = 0.0;
   double router_temperature = 0.0;  ///< 0: the cheapest; more: the dearer ones get their chance
+  CostGeneration generation = CostGeneration::v1_5;
+  double overlap_score_weight = 1.0;  ///< of prefill against decode, generation v0_9 only
 
+  /// The name of 0.9, which 1.5 reads as prefill_load_scale; 0 takes the credit away as well.
+  void set_overlap_score_weight(double weight) noexcept;
+  /// What a request's overrides make of it; the alias counts where its successors are absent.
+  SelectorConfig with(const SelectionOverrides& overrides) const noexcept;
   /// Every weight finite and not negative; the error names the field.
   Result<void> validate() const;
 };
@@ -58,6 +78,9 @@ struct Candidate {
   std::uint64_t effective_cached_tokens = 0;
   bool overloaded = false;
   std::span<const std::string> taints;  ///< sorted
+  /// How far overlap and cached tokens can be trusted; they count the same either way.
+  Freshness freshness = Freshness::fresh;
+  std::size_t tree_size_blocks = 0;  ///< that the worker holds in all; breaks ties in 0.9
 };
 
 enum class WorkerPool : std::uint8_t { aggregated, prefill, decode };
@@ -78,6 +101,10 @@ struct SelectionRequest {
 struct Selection {
   std::size_t candidate = 0;  ///< index in the candidates given
   double cost = 0;
+  /// The choice rests on a worker's cache that is not known exactly: that of the chosen one.
+  bool approximate = false;
+  /// Eligible candidates whose caches are not known exactly.
+  std::size_t approximate_candidates = 0;
 };
 
 /// `round(block size · (device + host weight · host + disk weight · (disk + external)))`.
@@ -88,39 +115,58 @@ std::uint64_t effective_cached_tokens(const SelectorConfig& config, const TierOv
 /// uniform when all costs are equal.
 void softmax(std::span<const double> costs, double temperature, std::span<double> probabilities);
 
-/// The 1.5 selector. Holds scratch memory: one user at a time; selecting does not allocate once
-/// warm.
-class Selector {
+/// Chooses a worker. The plug-in point of the router (`router_worker_selection_policy`): Selector
+/// is the default, PolicySelector (worker_policy.h) is composed of filters, scorers and a picker.
+///
+/// The host keeps what must hold whatever a plug-in does: eligible() decides who may be chosen at
+/// all, and booking happens outside. One user at a time.
+class WorkerSelector {
+ public:
+  virtual ~WorkerSelector() = default;
+  /// Errors: Errc::unavailable (nobody is eligible, or the pinned worker is not), Errc::overloaded
+  /// (those who are have too much to do), Errc::internal (a plug-in broke its contract).
+  virtual Result<Selection> select(const SelectionRequest& request,
+                                   std::span<const Candidate> candidates) = 0;
+};
+
+/// Fills `rows` with the indices of the candidates that may be chosen: allowed, of the required
+/// taints, the pinned one if there is one, not overloaded. Errors: as of WorkerSelector when there
+/// is none.
+Result<void> eligible(const SelectionRequest& request, std::span<const Candidate> candidates,
+                      std::vector<std::size_t>& rows);
+
+/// The costs of `rows` of the candidates, in their order. `config.generation` says which.
+void price(const SelectorConfig& config, const SelectionRequest& request,
+           std::span<const Candidate> candidates, std::span<const std::size_t> rows,
+           std::span<double> costs);
+
+/// The index of the lowest cost, each of several with the same chance; with a temperature by
+/// softmax(). `costs` is not empty.
+std::size_t pick(std::span<const double> costs, double temperature, Rng& rng);
+
+/// The reference's selector. Holds scratch memory: one user at a time; selecting does not allocate
+/// once warm.
+class Selector final : public WorkerSelector {
  public:
   explicit Selector(SelectorConfig config = {}, std::uint64_t seed = 1);
 
-  /// Errors: Errc::unavailable (nobody is eligible, or the pinned worker is not), Errc::overloaded
-  /// (those who are have too much to do).
-  Result<Selection> select(const SelectionRequest& request, std::span<const Candidate> candidates);
+  Result<Selection> select(const SelectionRequest& request,
+                           std::span<const Candidate> candidates) override {
+    return select(request, candidates, config_);
+  }
+  /// With another configuration for this request.
+  Result<Selection> select(const SelectionRequest& request, std::span<const Candidate> candidates,
+                           const SelectorConfig& config);
   /// Costs of the last call by candidate; none for those that were not eligible.
   std::span<const std::optional<double>> costs() const noexcept { return costs_; }
   const SelectorConfig& config() const noexcept { return config_; }
 
  private:
-  bool eligible(const SelectionRequest& request, const Candidate& candidate) const noexcept;
-  std::size_t pick();
-
   SelectorConfig config_;
   Rng rng_;
   std::vector<std::optional<double>> costs_;
-  std::vector<std::size_t> eligible_;
-  std::vector<double> eligible_costs_;
-  std::vector<double> probabilities_;
+  std::vector<std::size_t> rows_;
+  std::vector<double> row_costs_;
 };
-
-/// The 0.9 cost: `weight · prefill tokens / block size + decode blocks`. What is not known of a
-/// worker counts as isl and as floor(isl / block size).
-double cost_v0_9(double overlap_score_weight, std::uint32_t block_size_tokens,
-                 std::uint64_t isl_tokens, std::optional<std::uint64_t> prefill_tokens,
-                 std::optional<std::uint64_t> decode_blocks) noexcept;
-/// The 0.9 choice: by softmax when the temperature is positive; else the cheapest, of these those
-/// with the smallest tree, of these any. `costs` is not empty; `tree_sizes` is as long.
-std::size_t pick_v0_9(std::span<const double> costs, std::span<const std::size_t> tree_sizes,
-                      double temperature, Rng& rng);
 
 }  // namespace dynamo::kv_router

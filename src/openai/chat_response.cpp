@@ -43,17 +43,19 @@ void append_text_or_null(std::string& out, bool present, std::string_view text) 
 void append_tool_call(std::string& out, const ToolCallDelta& call) {
   out += "{\"index\":";
   append_number(out, call.index);
-  out += ",\"id\":";
-  append_text_or_null(out, !call.id.empty(), call.id);
-  out += call.id.empty() ? ",\"type\":null" : ",\"type\":\"function\"";
-  if (call.name.empty() && !call.has_arguments) {
-    out += ",\"function\":null}";
-    return;
+  if (!call.id.empty()) {
+    out += ",\"id\":";
+    base::append_json_string(out, call.id);
+    out += ",\"type\":\"function\"";
   }
-  out += ",\"function\":{\"name\":";
-  append_text_or_null(out, !call.name.empty(), call.name);
-  out += ",\"arguments\":";
-  append_text_or_null(out, call.has_arguments, call.arguments);
+  out += ",\"function\":{";
+  if (!call.name.empty()) {
+    out += "\"name\":";
+    base::append_json_string(out, call.name);
+    out += ',';
+  }
+  out += "\"arguments\":";
+  base::append_json_string(out, call.arguments);
   out += "}}";
 }
 

@@ -49,16 +49,15 @@ TEST(ChatChunk, ContentOnlyTakesTheShortWayToTheSameBytes) {
   }
 }
 
-TEST(ChatChunk, ToolCallPiecesWriteNullForWhatTheyLack) {
+TEST(ChatChunk, ToolCallPiecesLeaveOutWhatTheyLack) {
   ChatDelta delta;
-  delta.tool_calls.push_back(
-      {.index = 0, .id = "call-1", .name = "f", .arguments = "", .has_arguments = true});
-  delta.tool_calls.push_back({.index = 1, .arguments = "{\"a\"", .has_arguments = true});
+  delta.tool_calls.push_back({.index = 0, .id = "call-1", .name = "f", .arguments = ""});
+  delta.tool_calls.push_back({.index = 1, .arguments = "{\"a\""});
   EXPECT_EQ(
       chat_chunk(delta),
       expected(R"({"index":0,"delta":{"tool_calls":[{"index":0,"id":"call-1","type":"function",)"
-               R"("function":{"name":"f","arguments":""}},{"index":1,"id":null,"type":null,)"
-               R"("function":{"name":null,"arguments":"{\"a\""}}]},"finish_reason":null,)"
+               R"("function":{"name":"f","arguments":""}},{"index":1,)"
+               R"("function":{"arguments":"{\"a\""}}]},"finish_reason":null,)"
                R"("logprobs":null})"));
 }
 

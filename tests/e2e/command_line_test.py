@@ -39,6 +39,18 @@ def test_a_missing_model_is_named():
     assert done.returncode == 1 and "/nowhere/model.gguf" in done.stderr
 
 
+def test_a_recording_is_replayed_and_its_mistakes_are_named(tmp_path):
+    recording = tmp_path / "answers.jsonl"
+    recording.write_text('{"match": "colour", "text": "Blue."}\n{"text": "I do not know.<|im_end|>"}\n')
+    told = run("in=stdin", f"out=replay:{recording}", QWEN3, stdin="which colour?")
+    assert told.returncode == 0 and told.stdout.strip() == "Blue."
+    assert run("in=stdin", f"out=replay:{recording}", QWEN3, stdin="who?").stdout.strip() == "I do not know."
+    recording.write_text('{"text": "Blue."}\n{"txt": "Red."}\n')
+    wrong = run("in=stdin", f"out=replay:{recording}", QWEN3, stdin="x")
+    assert wrong.returncode == 1
+    assert f"{recording}: line 2: expected either `text` or `token_ids`" in wrong.stderr
+
+
 def test_print_config_shows_every_setting_with_its_source():
     done = run("--print-config", "out=echo", env={"DYN_HTTP_BODY_LIMIT_MB": "7"})
     value = json.loads(done.stdout)

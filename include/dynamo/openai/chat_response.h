@@ -27,13 +27,13 @@ struct ChatLogprob : TokenLogprob {
   std::vector<TokenLogprob> top_logprobs;
 };
 
-/// A piece of a tool call. The first piece of a call carries id and name.
+/// A piece of a tool call. The first piece of a call carries id and name; what a piece lacks is
+/// left out and not written as null, since the SDKs' accumulators take null for a change.
 struct ToolCallDelta {
   std::uint32_t index = 0;
   std::string id;    ///< empty: not in this piece
   std::string name;  ///< empty: not in this piece
   std::string arguments;
-  bool has_arguments = false;  ///< false writes null
 };
 
 /// What one chunk says about one choice. Strings may be empty: not said.

@@ -34,12 +34,11 @@ void add_call_event(ChatDelta& delta, parsers::Event& event) {
     delta.tool_calls.push_back({.index = event.index,
                                 .id = std::move(event.id),
                                 .name = std::move(event.text),
-                                .arguments = {},
-                                .has_arguments = true});
+                                .arguments = {}});
     return;
   }
   if (delta.tool_calls.empty() || delta.tool_calls.back().index != event.index) {
-    delta.tool_calls.push_back({.index = event.index, .has_arguments = true});
+    delta.tool_calls.push_back({.index = event.index});
   }
   delta.tool_calls.back().arguments += event.text;
 }
@@ -81,6 +80,12 @@ ChatDelta& ChatDeltaGenerator::begin_delta(std::uint32_t index, std::vector<Chat
   return delta;
 }
 
+void ChatDeltaGenerator::trim_front(Choice& choice, std::string& text) const {
+  if (!plan_.json_content || choice.content_begun) return;
+  text.erase(0, std::min(text.find_first_not_of(" \t\r\n"), text.size()));
+  choice.content_begun = !text.empty();
+}
+
 // Turns events_ into deltas; true when there was reasoning.
 bool ChatDeltaGenerator::convert(std::uint32_t index, std::vector<ChatDelta>& out) {
   const std::size_t first = out.size();
@@ -90,6 +95,10 @@ bool ChatDeltaGenerator::convert(std::uint32_t index, std::vector<ChatDelta>& ou
     reasoning = reasoning || channel == Channel::reasoning;
     if (channel == Channel::calls && (plan_.drop_calls || event.kind == EventKind::call_end))
       continue;
+    if (channel == Channel::content) {
+      trim_front(choices_[index], event.text);
+      if (event.text.empty()) continue;
+    }
     const bool fits = out.size() > first && channel_of(out.back()) == channel;
     ChatDelta& delta = fits ? out.back() : begin_delta(index, out);
     if (channel == Channel::calls) {
@@ -118,8 +127,9 @@ bool ChatDeltaGenerator::feed(BackendOutput& output, std::vector<ChatDelta>& out
       choice.parser->finish(events_, cut ? parsers::OutputEnd::length : parsers::OutputEnd::stop);
     }
     reasoning = convert(output.index, out);
-  } else if (!output.text.empty()) {
-    begin_delta(output.index, out).content = std::move(output.text);
+  } else {
+    trim_front(choice, output.text);
+    if (!output.text.empty()) begin_delta(output.index, out).content = std::move(output.text);
   }
 
   const bool tokens = !output.token_ids.empty();

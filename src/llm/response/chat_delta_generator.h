@@ -17,6 +17,9 @@ struct ChatOutputPlan {
   std::optional<parsers::ParserOptions> parser;
   /// Calls never reach the client.
   bool drop_calls = false;
+  /// The answer is JSON: white space in front of it is dropped. A thought often leaves some, and
+  /// the Node SDK's streaming helper fails on content that is nothing else.
+  bool json_content = false;
   /// Alternatives shown per token, at most.
   std::size_t top_logprobs = 0;
 };
@@ -40,9 +43,12 @@ class ChatDeltaGenerator {
     std::unique_ptr<parsers::OutputParser> parser;
     bool role_sent = false;
     bool finished = false;
+    bool content_begun = false;
   };
   explicit ChatDeltaGenerator(const ChatOutputPlan& plan) : plan_(plan) {}
   openai::ChatDelta& begin_delta(std::uint32_t index, std::vector<openai::ChatDelta>& out);
+  /// Takes white space off the front of a JSON answer.
+  void trim_front(Choice& choice, std::string& text) const;
   bool convert(std::uint32_t index, std::vector<openai::ChatDelta>& out);
 
   ChatOutputPlan plan_;

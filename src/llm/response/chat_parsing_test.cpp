@@ -185,6 +185,16 @@ TEST(ChatParsing, ReasoningGoesIntoItsOwnMember) {
   EXPECT_EQ(seen.finish_reason, "stop");
 }
 
+TEST(ChatParsing, AJsonAnswerBeginsAtItsFirstBrace) {
+  const std::string format = R"(,"response_format":{"type":"json_object"})";
+  EXPECT_EQ(answer({.members = format, .tool_parser = {}, .reasoning_parser = "qwen3"},
+                   "<think>hm</think>\n\n {\"a\": 1}\n")
+                .content,
+            "{\"a\": 1}\n");
+  EXPECT_EQ(answer({.members = format, .tool_parser = {}}, "\n[1]").content, "[1]");
+  EXPECT_EQ(answer({.tool_parser = {}}, "\n[1]").content, "\n[1]");
+}
+
 TEST(ChatParsing, ReasoningAndCallsTogether) {
   const Answer seen = answer({.members = std::string(kTools), .reasoning_parser = "qwen3"},
                              "<think>hm</think>" + std::string(kCall));

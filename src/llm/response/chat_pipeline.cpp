@@ -27,6 +27,8 @@ Result<ChatSetup> plan_chat(const openai::ChatRequest& request, const Preprocess
                             const ModelCard& card) {
   ChatSetup setup;
   setup.plan.top_logprobs = request.top_logprobs.value_or(0);
+  setup.plan.json_content = request.response_format &&
+                            request.response_format->kind != openai::ResponseFormat::Kind::text;
   const auto& config = card.runtime_config;
   const bool parsers_on =
       config.tool_call_parser || config.reasoning_parser || request.tools_enabled();
@@ -42,8 +44,7 @@ Result<ChatSetup> plan_chat(const openai::ChatRequest& request, const Preprocess
   facts.parallel_tool_calls = request.parallel_tool_calls.value_or(true);
   facts.template_args = prompt.template_args ? &*prompt.template_args : nullptr;
   if (request.reasoning_effort) facts.reasoning_effort = *request.reasoning_effort;
-  facts.has_response_format = request.response_format &&
-                              request.response_format->kind != openai::ResponseFormat::Kind::text;
+  facts.has_response_format = setup.plan.json_content;
   facts.has_guided = request.guided_json || request.guided_regex || request.guided_choice ||
                      request.guided_grammar || request.guided_whitespace_pattern;
   facts.rendered_prompt = prompt.formatted_prompt;
@@ -65,7 +66,7 @@ class ChatPipeline final : public ResponsePipeline {
         stream_(request.stream),
         usage_wanted_(request.include_usage() || context.force_usage),
         continuous_usage_(request.continuous_usage()),
-        plain_text_(!setup.plan.parser),
+        plain_text_(!setup.plan.parser && !setup.plan.json_content),
         annotations_(request.stream ? prompt.annotations : std::vector<Annotation>{}),
         tools_(std::move(setup.tools)),
         backend_(context.card->tokenizer, prompt.request),

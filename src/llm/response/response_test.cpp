@@ -303,10 +303,8 @@ TEST(ChatResponse, AnEngineThatAnswersNothingMakesAnEmptyAnswer) {
 TEST(ChatAggregator, CallsWithoutANameAreDropped) {
   detail::ChatAggregator aggregator;
   std::vector<openai::ChatDelta> deltas(2);
-  deltas[0].tool_calls = {
-      {.index = 0, .id = "call-1", .name = "f", .arguments = "{", .has_arguments = true}};
-  deltas[1].tool_calls = {{.index = 0, .arguments = "}", .has_arguments = true},
-                          {.index = 1, .arguments = "{}", .has_arguments = true}};
+  deltas[0].tool_calls = {{.index = 0, .id = "call-1", .name = "f", .arguments = "{"}};
+  deltas[1].tool_calls = {{.index = 0, .arguments = "}"}, {.index = 1, .arguments = "{}"}};
   aggregator.add(deltas);
   const auto choices = aggregator.take();
   ASSERT_EQ(choices.size(), 1U);

@@ -78,9 +78,9 @@ class JsonFold {
 
   ParsedOutput fold() {
     if (text_.empty()) return {};
-    std::erase_if(blocks_,
-                  [&](const Block& block) { return block.opener == kBareJson && opened(); });
-    return opened() ? with_opener() : without_opener();
+    if (!opened()) return without_opener();
+    std::erase_if(blocks_, [](const Block& block) { return block.opener == kBareJson; });
+    return with_opener();
   }
 
  private:

@@ -77,6 +77,13 @@ class DeepSeekGrammar final : public Grammar {
     return {at, Grammar::State::inside};
   }
 
+  std::size_t take_run(std::string_view input, Emitter& out) override {
+    if (state_ != State::value || !out.in_call()) return 0;
+    const std::size_t size = arguments_.plain_run(input);
+    out.arguments(input.substr(0, size));
+    return size;
+  }
+
   bool finish(OutputEnd, Emitter& out) override {
     if (!out.in_call()) return false;
     if (state_ == State::call_end) {

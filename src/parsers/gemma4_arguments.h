@@ -24,6 +24,10 @@ class Gemma4Arguments {
   /// Consumes from the front of `text` and appends JSON to `out`. `done`: the closing brace was
   /// consumed.
   Status feed(std::string_view text, std::size_t& consumed, std::string& out);
+  /// Leading bytes of `text` that stand inside a string and cannot begin its end.
+  std::size_t plain_run(std::string_view text) const noexcept {
+    return state_ == State::string ? quote_.unmarked(text) : 0;
+  }
 
  private:
   enum class State : std::uint8_t {

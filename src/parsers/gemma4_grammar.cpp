@@ -78,6 +78,13 @@ class Gemma4Grammar final : public Grammar {
     return {at, Grammar::State::inside};
   }
 
+  std::size_t take_run(std::string_view input, Emitter& out) override {
+    if (state_ != State::arguments) return 0;
+    const std::size_t size = arguments_.plain_run(input);
+    if (size != 0) step_arguments(input.substr(0, size), out);
+    return size;
+  }
+
   bool finish(OutputEnd, Emitter& out) override {
     if (bare_) return true;
     if (!out.in_call()) return false;

@@ -85,6 +85,14 @@ class GlmGrammar final : public Grammar {
     return {at, Grammar::State::inside};
   }
 
+  std::size_t take_run(std::string_view input, Emitter& out) override {
+    if (state_ != State::value || !decided_) return 0;
+    const std::string_view run = input.substr(0, value_set_.unmarked(input));
+    keep(run);
+    if (value_wanted_) take_value(run, out);
+    return run.size();
+  }
+
   // Deliberately not recovered: a value without its close may be cut anywhere.
   bool finish(OutputEnd end, Emitter& out) override {
     const bool started = out.in_call();
@@ -100,7 +108,8 @@ class GlmGrammar final : public Grammar {
   // What the length limit cut off is shown instead of the call (spec 10.7).
   void keep(std::string_view consumed) {
     if (std::exchange(reopened_, false)) return;
-    if (taken_.size() < context_.held_bytes_limit) taken_ += consumed;
+    const std::size_t room = context_.held_bytes_limit - taken_.size();
+    taken_ += consumed.substr(0, room);
   }
 
   std::string without_tags(std::string_view text) const {

@@ -70,12 +70,6 @@ Header parse_header(std::string_view text) {
   }
 }
 
-bool may_be_json(std::string_view text) {
-  const std::string_view rest = trim_left(text);
-  if (text.size() - rest.size() >= kLeadingSpaceLimit) return false;
-  return rest.empty() || may_become_space(rest) || rest[0] == '{' || rest[0] == '[';
-}
-
 }  // namespace
 
 HarmonyParser::HarmonyParser(const ParserOptions& options, Role role)
@@ -154,7 +148,7 @@ void HarmonyParser::take_text(std::string_view piece) {
       break;
     case Body::undecided:
       undecided_ += piece;
-      if (!may_be_json(undecided_) || undecided_.size() > emitter_.held_bytes_limit()) {
+      if (!may_be_json() || undecided_.size() > emitter_.held_bytes_limit()) {
         body_ = Body::answer;
         answer(std::exchange(undecided_, {}));
       }
@@ -167,6 +161,17 @@ void HarmonyParser::take_text(std::string_view piece) {
   }
 }
 
+// Whether the undecided body begins like JSON, as far as it goes.
+bool HarmonyParser::may_be_json() {
+  if (looks_like_json_) return true;
+  const std::string_view rest = trim_left(std::string_view(undecided_).substr(blank_bytes_));
+  blank_bytes_ = undecided_.size() - rest.size();
+  if (blank_bytes_ >= kLeadingSpaceLimit) return false;
+  if (rest.empty() || may_become_space(rest)) return true;
+  looks_like_json_ = rest[0] == '{' || rest[0] == '[';
+  return looks_like_json_;
+}
+
 // Text without any message is an answer too; white space around messages is layout.
 void HarmonyParser::take_outside(std::string_view piece) {
   if (outside_text_) {
@@ -174,7 +179,10 @@ void HarmonyParser::take_outside(std::string_view piece) {
     return;
   }
   space_ += piece;
-  if (is_blank(space_) && space_.size() < kHeaderBytesLimit) return;
+  const std::string_view rest = trim_left(std::string_view(space_).substr(blank_bytes_));
+  blank_bytes_ = space_.size() - rest.size();
+  const bool blank = rest.empty() || may_become_space(rest);
+  if (blank && space_.size() < kHeaderBytesLimit) return;
   outside_text_ = true;
   emitter_.text(space_);
   space_.clear();
@@ -212,6 +220,7 @@ void HarmonyParser::begin_header(std::string_view marker) {
 void HarmonyParser::take_marker(int id, std::string_view marker) {
   emitter_.mark(Trace::Kind::orphan, id);
   space_.clear();
+  blank_bytes_ = 0;
   outside_text_ = false;
   if (state_ == State::body) end_body(id);
   switch (id) {
@@ -251,6 +260,8 @@ void HarmonyParser::begin_body(std::string_view marker) {
   state_ = State::body;
   new_message_ = true;
   undecided_.clear();
+  blank_bytes_ = 0;
+  looks_like_json_ = false;
   constexpr std::string_view kFunctions = "functions.";
   const bool foreign = !header.role.empty() && header.role != "assistant";
   if (foreign) {
@@ -288,6 +299,7 @@ void HarmonyParser::end_body(int id) {
     answer(std::exchange(undecided_, {}));
   }
   undecided_.clear();
+  blank_bytes_ = 0;
   body_ = Body::dropped;
   state_ = State::outside;
 }

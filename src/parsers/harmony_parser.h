@@ -3,6 +3,8 @@
 
 #include <dynamo/parsers/output_parser.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -42,6 +44,7 @@ class HarmonyParser final : public BytewiseParser {
   void take_marker(int id, std::string_view marker);
   void take_text(std::string_view piece);
   void take_outside(std::string_view piece);
+  bool may_be_json();
   void begin_header(std::string_view marker);
   void begin_body(std::string_view marker);
   void end_body(int id);
@@ -53,13 +56,15 @@ class HarmonyParser final : public BytewiseParser {
   MarkerSet markers_;
   State state_ = State::outside;
   Body body_ = Body::dropped;
-  Last last_ = Last::none;     // kind of the text that came last, with no call since
-  bool new_message_ = false;   // nothing of this message was emitted yet
-  bool outside_text_ = false;  // text came since the last marker outside of messages
-  std::string space_;          // before it
-  std::string header_;         // between the markers that precede <|message|>
-  std::string raw_header_;     // the same with its markers, to be handed over
-  std::string undecided_;      // a body that may be a call without recipient
+  Last last_ = Last::none;        // kind of the text that came last, with no call since
+  bool new_message_ = false;      // nothing of this message was emitted yet
+  bool outside_text_ = false;     // text came since the last marker outside of messages
+  std::string space_;             // before it
+  std::string header_;            // between the markers that precede <|message|>
+  std::string raw_header_;        // the same with its markers, to be handed over
+  std::string undecided_;         // a body that may be a call without recipient
+  bool looks_like_json_ = false;  // undecided_ does
+  std::size_t blank_bytes_ = 0;   // of undecided_ or space_, known to be white space
   ArgumentText arguments_;
 };
 

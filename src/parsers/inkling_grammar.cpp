@@ -85,6 +85,10 @@ class InklingGrammar final : public Grammar {
     return {at, Grammar::State::inside};
   }
 
+  std::size_t take_run(std::string_view input, Emitter& out) override {
+    return state_ == State::call && !hand_over_ ? object_.take_run(input, out) : 0;
+  }
+
   bool finish(OutputEnd, Emitter& out) override {
     switch (state_) {
       case State::header:

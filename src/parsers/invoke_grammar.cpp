@@ -104,6 +104,13 @@ class InvokeGrammar final : public Grammar {
     return {at, Grammar::State::inside};
   }
 
+  std::size_t take_run(std::string_view input, Emitter& out) override {
+    if (state_ != State::value) return 0;
+    const std::size_t size = value_set_.unmarked(input);
+    take_value(input.substr(0, size), out);
+    return size;
+  }
+
   bool finish(OutputEnd, Emitter& out) override {
     if (!out.in_call()) return false;
     if (state_ == State::body && family_.close_optional) {
@@ -255,20 +262,7 @@ class InvokeGrammar final : public Grammar {
   Step step_value(std::string_view input, bool at_end, Emitter& out) {
     const MarkerSet::Hit hit = value_set_.scan(input, at_end);
     const std::size_t consumed = hit.position + hit.length;
-    const std::string_view piece = input.substr(0, hit.position);
-    if (value_wanted_ && streams_) {
-      std::string json;
-      string_.feed(piece, json);
-      out.arguments(json);
-    } else if (value_wanted_) {
-      raw_ += piece;
-      if (raw_.size() > context_.held_bytes_limit) {
-        out.abandon_call();
-        named_ = false;
-        value_wanted_ = false;
-        raw_ = {};
-      }
-    }
+    take_value(input.substr(0, hit.position), out);
     if (hit.id == MarkerSet::kNone) return {consumed, Grammar::State::inside};
     state_ = State::body;
     if (hit.id == kParameterClose) {
@@ -278,6 +272,22 @@ class InvokeGrammar final : public Grammar {
     drop_value(out);
     if (hit.id == kInvokeClose) return {consumed, end_invoke(out)};
     return {consumed, close_block_early(out)};
+  }
+
+  void take_value(std::string_view piece, Emitter& out) {
+    if (!value_wanted_ || piece.empty()) return;
+    if (streams_) {
+      std::string json;
+      string_.feed(piece, json);
+      out.arguments(json);
+      return;
+    }
+    raw_ += piece;
+    if (raw_.size() <= context_.held_bytes_limit) return;
+    out.abandon_call();
+    named_ = false;
+    value_wanted_ = false;
+    raw_ = {};
   }
 
   void finish_value(Emitter& out) {

@@ -38,6 +38,7 @@ class JsonGrammar final : public Grammar {
       bare_ = true;
       state_ = State::probe;
       probes_object_ = !in_array_;
+      name_seen_ = false;
       if (!in_array_) begin_object(true);
       if (!in_array_) feed_object("{", out);
       return Entry::taken;
@@ -123,8 +124,13 @@ class JsonGrammar final : public Grammar {
     state_ = State::body;
     in_array_ = false;
     bare_ = false;
-    space_.clear();
+    clear_space();
     probed_ = 0;
+  }
+
+  void clear_space() {
+    space_.clear();
+    semicolon_ = false;
   }
 
   void begin_object(bool strict) {
@@ -219,7 +225,8 @@ class JsonGrammar final : public Grammar {
     // Byte by byte: the call starts at a byte, and what came before it is then no text.
     const auto status = feed_object(input.substr(0, 1), out);
     if (!object_.call_started()) {
-      const bool wrong_tool = object_.name_known() && !known_tool(object_.name());
+      const bool named = std::exchange(name_seen_, object_.name_known());
+      const bool wrong_tool = !named && object_.name_known() && !known_tool(object_.name());
       const bool no_call = status == CallObject::Status::invalid || wrong_tool;
       return {1, no_call ? State_::rejected : State_::inside};
     }
@@ -313,25 +320,27 @@ class JsonGrammar final : public Grammar {
     Step step;
     if (step_marker(input, at_end, out, step)) {
       if (step.state == State_::left && step.consumed == 0) out.text(space_);
-      if (step.state == State_::left) space_.clear();
+      if (step.state == State_::left) clear_space();
       return step;
     }
     if (at_end && block_set_.match(input, false).length != 0) {
       out.mark(Trace::Kind::broken, static_cast<int>(JsonFault::torn_closer));
       return {input.size(), State_::inside};
     }
-    if (c == ';' && !space_.contains(';')) {
+    if (c == ';' && !semicolon_) {
+      semicolon_ = true;
       space_ += c;
       return {1, State_::inside};
     }
-    const bool more = space_.contains(';') || (!bare_ && !family_.closers.empty());
+    const bool more = semicolon_ || (!bare_ && !family_.closers.empty());
     if (more && (c == '{' || c == '[')) {
-      space_.clear();
+      clear_space();
       state_ = State::body;
       return {};
     }
     if (!bare_ && !family_.closers.empty() && (c == '}' || c == ']')) return {1, State_::inside};
-    out.text(std::exchange(space_, {}));
+    out.text(space_);
+    clear_space();
     return {0, State_::left};
   }
 
@@ -377,9 +386,11 @@ class JsonGrammar final : public Grammar {
   bool skip_in_string_ = false;
   bool skip_escape_ = false;
   bool probes_object_ = false;  // State::probe is inside an object
+  bool name_seen_ = false;      // in State::probe, and it is a tool's
   std::size_t skip_depth_ = 0;
   std::size_t probed_ = 0;  // bytes since the marker, in State::body and State::probe
-  std::string space_;
+  std::string space_;       // behind complete JSON, and one `;`
+  bool semicolon_ = false;  // in space_
 };
 
 }  // namespace

@@ -90,6 +90,13 @@ class KimiK2Grammar final : public Grammar {
     return {at, Grammar::State::inside};
   }
 
+  std::size_t take_run(std::string_view input, Emitter& out) override {
+    if (state_ != State::arguments) return 0;
+    const std::size_t size = argument_set_.unmarked(input);
+    if (wanted_) out.arguments(arguments_.feed(input.substr(0, size)));
+    return size;
+  }
+
   bool finish(OutputEnd, Emitter& out) override {
     if (!out.in_call()) return false;
     if (arguments_.is_complete_json()) {

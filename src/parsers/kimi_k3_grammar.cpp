@@ -120,6 +120,20 @@ class KimiK3Grammar final : public Grammar {
     return {at, Grammar::State::inside};
   }
 
+  std::size_t take_run(std::string_view input, Emitter& out) override {
+    if (state_ == State::ended) return input.size();
+    if (state_ != State::argument && state_ != State::json) return 0;
+    const std::size_t size =
+        (state_ == State::argument ? argument_set_ : json_set_).unmarked(input);
+    const std::string_view run = input.substr(0, size);
+    if (state_ == State::argument) {
+      take_value(run, out);
+    } else if (out.in_call()) {
+      out.arguments(run);
+    }
+    return size;
+  }
+
   // A call may lack its close only directly behind an argument's.
   bool finish(OutputEnd, Emitter& out) override {
     if (state_ == State::tag && context_.batch && !in_tools_ && !in_call_)
@@ -292,29 +306,34 @@ class KimiK3Grammar final : public Grammar {
 
   Step step_argument(std::string_view input, Emitter& out) {
     const MarkerSet::Hit hit = argument_set_.scan(input, false);
-    const std::string_view piece = input.substr(0, hit.position);
-    std::string json;
-    if (wanted_ && streams_) {
-      value_.feed(piece, json);
-    } else if (wanted_) {
-      raw_ += piece;
-      if (raw_.size() > context_.held_bytes_limit) {
-        out.abandon_call();
-        wanted_ = false;
-        raw_ = {};
-      }
-    }
+    take_value(input.substr(0, hit.position), out);
     if (hit.id != MarkerSet::kNone) {
       state_ = State::between;
       delimited_ = true;
+      std::string json;
       if (wanted_ && streams_) {
         value_.finish(json);
       } else if (wanted_ && !is_json(raw_, &json)) {
         json = json_string(raw_);
       }
+      if (wanted_) out.arguments(json);
     }
-    if (wanted_) out.arguments(json);
     return {hit.position + hit.length, Grammar::State::inside};
+  }
+
+  void take_value(std::string_view piece, Emitter& out) {
+    if (!wanted_ || piece.empty()) return;
+    if (streams_) {
+      std::string json;
+      value_.feed(piece, json);
+      out.arguments(json);
+      return;
+    }
+    raw_ += piece;
+    if (raw_.size() <= context_.held_bytes_limit) return;
+    out.abandon_call();
+    wanted_ = false;
+    raw_ = {};
   }
 
   Step step_json(std::string_view input, Emitter& out) {

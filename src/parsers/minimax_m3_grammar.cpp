@@ -3,6 +3,7 @@
 #include "parsers/minimax_m3_grammar.h"
 
 #include <string>
+#include <unordered_map>
 #include <utility>
 
 #include "parsers/argument_writer.h"
@@ -32,15 +33,13 @@ struct Node {
   std::string text;
   /// Child tags in order of appearance; the values of one name are collected.
   std::vector<std::pair<std::string, std::vector<std::string>>> children;
+  std::unordered_map<std::string, std::size_t> index;  // of children, by name
 };
 
 void add_child(Node& node, std::string_view name, std::string json) {
-  for (auto& [known, values] : node.children) {
-    if (known != name) continue;
-    values.push_back(std::move(json));
-    return;
-  }
-  node.children.emplace_back(std::string(name), std::vector<std::string>{std::move(json)});
+  const auto [at, added] = node.index.try_emplace(std::string(name), node.children.size());
+  if (added) node.children.emplace_back(std::string(name), std::vector<std::string>{});
+  node.children[at->second].second.push_back(std::move(json));
 }
 
 std::string json_array(const std::vector<std::string>& values) {
@@ -69,13 +68,7 @@ std::string json_of(const Node& node) {
   }
   if (const std::string_view text = trim(node.text); !text.empty()) {
     std::string name = "$text";
-    const auto taken = [&] {
-      for (const auto& child : node.children) {
-        if (child.first == name) return true;
-      }
-      return false;
-    };
-    while (taken()) name.insert(0, "$");
+    while (node.index.contains(name)) name.insert(0, "$");
     out += "," + json_string(name) + ":" + json_string(decode_entities(text, Entities::xml));
   }
   return out + "}";
@@ -134,6 +127,13 @@ class MinimaxM3Grammar final : public Grammar {
       if (step.consumed == 0 && state_ == before) break;
     }
     return {at, Grammar::State::inside};
+  }
+
+  std::size_t take_run(std::string_view input, Emitter& out) override {
+    if (state_ != State::text) return 0;
+    const std::size_t size = token_set_.unmarked(input);
+    take_text(input.substr(0, size), out);
+    return size;
   }
 
   bool finish(OutputEnd, Emitter& out) override {
@@ -225,7 +225,7 @@ class MinimaxM3Grammar final : public Grammar {
     if (name.empty()) return;
     schema_ = Schema::of_tool(context_.tools, name);
     writer_.begin();
-    done_.children.clear();
+    done_ = {};
     held_ = 0;
     out.start_call(name);
   }
@@ -236,7 +236,8 @@ class MinimaxM3Grammar final : public Grammar {
                           : name == "item" && nodes_.back().schema.admits("array")
                               ? nodes_.back().schema.items()
                               : nodes_.back().schema.member(name);
-    nodes_.push_back({.tag = std::string(name), .schema = schema, .text = {}, .children = {}});
+    nodes_.push_back(
+        {.tag = std::string(name), .schema = schema, .text = {}, .children = {}, .index = {}});
   }
 
   // Tags that were not closed before their parent end with it.
@@ -269,7 +270,7 @@ class MinimaxM3Grammar final : public Grammar {
   void flush_arguments(Emitter& out) {
     for (const auto& [name, values] : done_.children)
       writer_.member(name, json_of_values(values), out);
-    done_.children.clear();
+    done_ = {};
   }
 
   void end_invoke(Emitter& out) {

@@ -299,25 +299,6 @@ TEST_F(Forced, JsonBypassesAParserThatStartsInTheThought) {
             R"({hm}get_weather({"city": "Oslo"}))");
 }
 
-TEST(OutputParser, HostileTextsTakeLinearTime) {
-  constexpr std::size_t kBytes = 20'000;
-  for (const std::string_view tool :
-       {"hermes", "pythonic", "gemma4", "qwen3_coder", "minimax_m3", "kimi_k3", "llama3_json"}) {
-    for (const std::string_view unit :
-         {"<", "{", "[", "[a(", "{\"name\":\"", "call:a{", "]<]", "<|open|>", "\\\"", "  "}) {
-      std::string text;
-      while (text.size() < kBytes) text += unit;
-      auto parser = *OutputParser::create(pair(std::string(tool), "qwen3"));
-      std::vector<Event> events;
-      for (std::size_t at = 0; at < text.size(); at += 16) {
-        parser->feed(std::string_view(text).substr(at, 16), events);
-        events.clear();
-      }
-      parser->finish(events);
-    }
-  }
-}
-
 }  // namespace
 }  // namespace output_parser_test
 }  // namespace dynamo::parsers

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace dynamo::kv_router {
 
@@ -28,7 +29,7 @@ void ActiveSequences::remove_worker(WorkerKey worker) {
   if (found == slots_.end()) return;
   for (auto at = requests_.begin(); at != requests_.end();) {
     const auto request = at++;
-    if (request->second.worker == worker) erase(request);
+    if (request->second.worker == worker) erase(request, {});
   }
   // The last worker moves into the gap.
   const std::uint32_t gap = found->second;
@@ -36,7 +37,7 @@ void ActiveSequences::remove_worker(WorkerKey worker) {
   slots_.erase(found);
   if (gap != last) {
     workers_[gap] = workers_[last];
-    states_[gap] = states_[last];
+    states_[gap] = std::move(states_[last]);
     slots_[workers_[gap]] = gap;
     for (auto& [block, uses] : blocks_)
       for (Use& use : uses)
@@ -80,24 +81,64 @@ bool ActiveSequences::add(const ActiveRequest& request, base::SteadyTime now) {
   // A hash that a prompt repeats is one block.
   std::sort(state.prompt.begin(), state.prompt.end());
   state.prompt.erase(std::unique(state.prompt.begin(), state.prompt.end()), state.prompt.end());
-  state.prefill_tokens = request.prefill_tokens;
+  state.router = request.router;
   state.own_blocks = request.private_blocks;
   state.own_weight = kWhole * request.private_blocks;
   state.added = now;
   state.age = by_age_.insert(by_age_.end(), &at->first);
   for (const tokens::SequenceHash block : state.prompt) use(slot, block);
-  states_[slot].blocks += state.own_weight;
-  states_[slot].prefill_tokens += state.prefill_tokens;
-  ++states_[slot].requests;
+  WorkerState& worker = states_[slot];
+  worker.blocks += state.own_weight;
+  ++worker.requests;
+  if (request.prefill_tokens != 0) {
+    if (worker.prefills.empty()) worker.oldest_since = now;
+    state.prefill = worker.prefills.insert(worker.prefills.end(),
+                                           {request.prefill_tokens, request.prefill_duration});
+    worker.prefill_tokens += request.prefill_tokens;
+    worker.without_duration += request.prefill_duration ? 0 : 1;
+  }
   return true;
 }
 
-bool ActiveSequences::complete_prefill(std::string_view request_id) {
+void ActiveSequences::end_prefill(WorkerState& state, Request& request, base::SteadyTime now) {
+  if (!request.prefill) return;
+  const auto prefill = *std::exchange(request.prefill, std::nullopt);
+  if (prefill == state.prefills.begin()) {
+    state.oldest_since = now;
+  } else if (prefill->duration) {
+    // The time it took was not the oldest one's.
+    state.oldest_since = std::min(
+        now, state.oldest_since +
+                 std::chrono::duration_cast<base::SteadyTime::duration>(*prefill->duration));
+  }
+  state.prefill_tokens -= prefill->tokens;
+  state.without_duration -= prefill->duration ? 0 : 1;
+  state.prefills.erase(prefill);
+}
+
+std::uint64_t ActiveSequences::owed(const WorkerState& state, base::SteadyTime now) {
+  std::uint64_t owed = state.prefill_tokens;
+  std::chrono::nanoseconds elapsed = now - state.oldest_since;
+  for (const Prefill& prefill : state.prefills) {
+    if (!prefill.duration || elapsed.count() <= 0) break;
+    if (elapsed < *prefill.duration) {
+      const double done =
+          static_cast<double>(elapsed.count()) / static_cast<double>(prefill.duration->count());
+      owed -= std::min(prefill.tokens,
+                       static_cast<std::uint64_t>(static_cast<double>(prefill.tokens) * done));
+      break;
+    }
+    owed -= prefill.tokens;
+    elapsed -= *prefill.duration;
+    if (state.without_duration != 0) break;
+  }
+  return owed;
+}
+
+bool ActiveSequences::complete_prefill(std::string_view request_id, base::SteadyTime now) {
   const auto found = requests_.find(request_id);
   if (found == requests_.end()) return false;
-  Request& request = found->second;
-  states_[slots_.at(request.worker)].prefill_tokens -= request.prefill_tokens;
-  request.prefill_tokens = 0;
+  end_prefill(states_[slots_.at(found->second.worker)], found->second, now);
   return true;
 }
 
@@ -128,21 +169,21 @@ bool ActiveSequences::add_output_block(std::string_view request_id,
   return true;
 }
 
-void ActiveSequences::erase(Requests::iterator at) {
+void ActiveSequences::erase(Requests::iterator at, base::SteadyTime now) {
   Request& request = at->second;
   const std::uint32_t slot = slots_.at(request.worker);
   for (const tokens::SequenceHash block : request.prompt) leave(slot, block);
   states_[slot].blocks -= request.own_weight;
-  states_[slot].prefill_tokens -= request.prefill_tokens;
+  end_prefill(states_[slot], request, now);
   --states_[slot].requests;
   by_age_.erase(request.age);
   requests_.erase(at);
 }
 
-bool ActiveSequences::free(std::string_view request_id) {
+bool ActiveSequences::free(std::string_view request_id, base::SteadyTime now) {
   const auto found = requests_.find(request_id);
   if (found == requests_.end()) return false;
-  erase(found);
+  erase(found, now);
   return true;
 }
 
@@ -151,7 +192,7 @@ std::size_t ActiveSequences::expire(base::SteadyTime now) {
   while (!by_age_.empty()) {
     const auto oldest = requests_.find(*by_age_.front());
     if (now - oldest->second.added <= options_.request_expiry) break;
-    erase(oldest);
+    erase(oldest, now);
     ++freed;
   }
   return freed;
@@ -164,6 +205,18 @@ ActiveLoad ActiveSequences::load(WorkerKey worker) const {
   return {.decode_blocks = static_cast<std::uint64_t>((state.blocks + kWhole / 2) / kWhole),
           .prefill_tokens = state.prefill_tokens,
           .requests = state.requests};
+}
+
+ActiveLoad ActiveSequences::load(WorkerKey worker, base::SteadyTime now) const {
+  ActiveLoad out = load(worker);
+  const auto found = slots_.find(worker);
+  if (found != slots_.end()) out.prefill_tokens = owed(states_[found->second], now);
+  return out;
+}
+
+std::optional<std::uint64_t> ActiveSequences::router_of(std::string_view request_id) const {
+  const auto found = requests_.find(request_id);
+  return found == requests_.end() ? std::nullopt : std::optional(found->second.router);
 }
 
 std::span<const std::uint32_t> ActiveSequences::additional_blocks(

@@ -3,13 +3,12 @@
 #include <dynamo/kv_router/active_sequences.h>
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
-
-#include "kv_router/kv_cases.h"
 
 namespace dynamo::kv_router::active_sequences_test {
 namespace {
@@ -18,39 +17,6 @@ using tokens::SequenceHash;
 
 WorkerKey worker(std::uint64_t id) {
   return {WorkerId{id}, DpRank{0}};
-}
-
-TEST(ActiveSequences, AgreeWithTheRecordedSteps) {
-  const auto cases = kv_cases("scheduler_scenarios.json");
-  if (!cases) GTEST_SKIP() << cases.error().message();
-  for (const Json& scenario : *cases->find("active_sequences")->if_array()) {
-    SCOPED_TRACE(*scenario.find("name")->if_string());
-    ActiveSequences active;
-    for (const Json& step : *scenario.find("steps")->if_array()) {
-      if (const Json* add = step.find("add")) {
-        const auto& pair = *add->if_array();
-        std::vector<SequenceHash> prompt;
-        for (const Json& hash : *pair[1].if_array())
-          prompt.push_back(SequenceHash{*hash.as_uint64()});
-        static_cast<void>(active.add({.request_id = *pair[0].if_string(),
-                                      .worker = worker(1),
-                                      .prompt = prompt,
-                                      .prefill_tokens = *step.find("prefill_tokens")->as_uint64()},
-                                     {}));
-      } else if (const Json* free = step.find("free")) {
-        static_cast<void>(active.free(*free->if_string()));
-      } else if (const Json* complete = step.find("prefill_complete")) {
-        static_cast<void>(active.complete_prefill(*complete->if_string()));
-      } else {
-        static_cast<void>(active.add_output_block(*step.find("output_block")->if_string(),
-                                                  *step.find("decay_fraction")->as_double()));
-      }
-      if (const Json* expect = step.find("expect")) {
-        EXPECT_EQ(active.load(worker(1)).decode_blocks, *(*expect->if_array())[0].as_uint64());
-        EXPECT_EQ(active.load(worker(1)).prefill_tokens, *(*expect->if_array())[1].as_uint64());
-      }
-    }
-  }
 }
 
 TEST(ActiveSequences, AdditionalBlocksCountFromTheFirstThatIsNotInUse) {
@@ -83,6 +49,62 @@ TEST(ActiveSequences, ForgottenRequestsExpire) {
   EXPECT_EQ(active.load(worker(1)).requests, 6u);
 }
 
+struct PrefillFixture : testing::Test {
+  void add(const char* id, std::uint64_t tokens, std::optional<std::chrono::milliseconds> takes) {
+    ASSERT_TRUE(active.add({.request_id = id,
+                            .worker = worker(1),
+                            .prompt = {},
+                            .prefill_tokens = tokens,
+                            .prefill_duration = takes},
+                           now));
+  }
+  std::uint64_t owed(int after_ms) {
+    return active.load(worker(1), now + std::chrono::milliseconds(after_ms)).prefill_tokens;
+  }
+  ActiveSequences active;
+  base::SteadyTime now{std::chrono::seconds(5)};
+};
+using ActivePrefill = PrefillFixture;
+
+TEST_F(ActivePrefill, IsComputedOneRequestAfterTheOther) {
+  add("a", 100, std::chrono::milliseconds(10));
+  add("b", 300, std::chrono::milliseconds(20));
+  EXPECT_EQ(owed(0), 400u);
+  EXPECT_EQ(owed(5), 350u);
+  EXPECT_EQ(owed(10), 300u);
+  EXPECT_EQ(owed(20), 150u);  // spills over
+  EXPECT_EQ(owed(100), 0u);
+  EXPECT_EQ(active.load(worker(1)).prefill_tokens, 400u);
+}
+
+TEST_F(ActivePrefill, OnlyTheOldestDecaysWhileOneHasNoDuration) {
+  add("a", 100, std::chrono::milliseconds(10));
+  add("b", 300, std::nullopt);
+  EXPECT_EQ(owed(5), 350u);
+  EXPECT_EQ(owed(100), 300u);
+}
+
+TEST_F(ActivePrefill, TheNextBeginsWhenTheOldestIsDone) {
+  add("a", 100, std::chrono::milliseconds(10));
+  add("b", 300, std::chrono::milliseconds(20));
+  now += std::chrono::milliseconds(15);
+  EXPECT_TRUE(active.complete_prefill("a", now));
+  EXPECT_EQ(owed(0), 300u);
+  EXPECT_EQ(owed(10), 150u);
+  EXPECT_TRUE(active.complete_prefill("a", now));  // again, harmless
+  EXPECT_TRUE(active.free("b", now));
+  EXPECT_EQ(owed(0), 0u);
+}
+
+TEST_F(ActivePrefill, WhatAYoungerOneTookIsNotTheOldestOnesTime) {
+  add("a", 100, std::chrono::milliseconds(10));
+  add("b", 300, std::chrono::milliseconds(4));
+  now += std::chrono::milliseconds(6);
+  EXPECT_TRUE(active.complete_prefill("b", now));
+  EXPECT_EQ(owed(0), 80u);
+  EXPECT_EQ(owed(4), 40u);
+}
+
 TEST(ActiveSequences, AnyOrderOfAddsAndFreesLeavesNothing) {
   for (std::uint64_t seed = 0; seed < 50; ++seed) {
     Rng rng(seed);
@@ -104,7 +126,7 @@ TEST(ActiveSequences, AnyOrderOfAddsAndFreesLeavesNothing) {
         ASSERT_EQ(added, !model.contains(id));
         if (added) model[id] = {w, blocks};
       } else if (dice < 8) {
-        ASSERT_EQ(active.free(id), model.erase(id) == 1);
+        ASSERT_EQ(active.free(id, {}), model.erase(id) == 1);
       } else if (dice == 8) {
         const std::uint64_t w = rng.below(5);
         active.remove_worker(worker(w));
@@ -120,7 +142,7 @@ TEST(ActiveSequences, AnyOrderOfAddsAndFreesLeavesNothing) {
     // Fractions come and go without a remainder.
     for (const auto& [name, request] : model)
       for (double part : {0.7, 0.31, 1.0 / 3}) ASSERT_TRUE(active.add_output_block(name, part));
-    for (const auto& [name, request] : model) ASSERT_TRUE(active.free(name));
+    for (const auto& [name, request] : model) ASSERT_TRUE(active.free(name, {}));
     for (std::uint64_t w = 0; w < 5; ++w) {
       ASSERT_EQ(active.load(worker(w)).decode_blocks, 0u);
       ASSERT_EQ(active.load(worker(w)).requests, 0u);

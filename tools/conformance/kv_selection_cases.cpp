@@ -223,9 +223,9 @@ void run_active_sequences(const Json& scenario, Tally& tally) {
                                     .prefill_tokens = number_of(step, "prefill_tokens")},
                                    {}));
     } else if (step.find("free") != nullptr) {
-      static_cast<void>(active.free(text_of(step, "free")));
+      static_cast<void>(active.free(text_of(step, "free"), {}));
     } else if (step.find("prefill_complete") != nullptr) {
-      static_cast<void>(active.complete_prefill(text_of(step, "prefill_complete")));
+      static_cast<void>(active.complete_prefill(text_of(step, "prefill_complete"), {}));
     } else {
       static_cast<void>(active.add_output_block(text_of(step, "output_block"),
                                                 real_of(step, "decay_fraction", 1)));
@@ -260,9 +260,9 @@ class Trace {
     } else if (op == "select_and_reserve") {
       select(step, name, tally);
     } else if (op == "prefill_complete") {
-      expect_equal(tally, name, "done", active_.complete_prefill(id) ? "done" : "unknown");
+      expect_equal(tally, name, "done", active_.complete_prefill(id, {}) ? "done" : "unknown");
     } else if (op == "free") {
-      expect_equal(tally, name, "done", active_.free(id) ? "done" : "unknown");
+      expect_equal(tally, name, "done", active_.free(id, {}) ? "done" : "unknown");
     } else {
       tally.fail(name, "a known operation", op);
     }

@@ -28,6 +28,9 @@ struct ActiveRequest {
   /// Blocks that count but are shared with nobody (KV reuse is not assumed).
   std::uint32_t private_blocks = 0;
   std::uint64_t prefill_tokens = 0;  ///< that the worker still has to compute
+  /// How long it will take to; with it what is owed decays while the worker computes.
+  std::optional<std::chrono::nanoseconds> prefill_duration;
+  std::uint64_t router = 0;  ///< which router sent it; 0: this one
 };
 
 struct ActiveLoad {
@@ -58,16 +61,24 @@ class ActiveSequences {
   bool add(const ActiveRequest& request, base::SteadyTime now);
   /// The first output arrived: nothing is owed any more. Harmless when repeated. False when
   /// unknown.
-  bool complete_prefill(std::string_view request_id);
+  bool complete_prefill(std::string_view request_id, base::SteadyTime now);
   /// Another block was generated. `remaining` in [0, 1], when the length of the output is foreseen:
   /// what is still to come; the blocks that this request alone uses then weigh that much.
   bool add_output_block(std::string_view request_id, std::optional<double> remaining);
   /// False when unknown.
-  bool free(std::string_view request_id);
+  bool free(std::string_view request_id, base::SteadyTime now);
   /// Frees what is older than the expiry; returns how many. Call it every half minute or so.
   std::size_t expire(base::SteadyTime now);
 
+  /// With all that was owed when the requests were sent.
   ActiveLoad load(WorkerKey worker) const;
+  /// With what is owed at `now`. A worker prefills one request after the other, the oldest first:
+  /// since that became the oldest, time completes its tokens at its rate, and then those of the
+  /// ones behind it if all have a duration.
+  ActiveLoad load(WorkerKey worker, base::SteadyTime now) const;
+  bool has_worker(WorkerKey worker) const { return slots_.contains(worker); }
+  /// Which router sent a request; none when it is unknown.
+  std::optional<std::uint64_t> router_of(std::string_view request_id) const;
   std::size_t requests() const noexcept { return requests_.size(); }
   /// For each worker, in the order of workers(): how many of the prompt's blocks it would have to
   /// add, counted from the first that is not in use there. The span is valid until the next call.
@@ -84,15 +95,23 @@ class ActiveSequences {
     std::uint32_t requests;
     Weight weight;
   };
+  struct Prefill {
+    std::uint64_t tokens = 0;
+    std::optional<std::chrono::nanoseconds> duration;
+  };
   struct WorkerState {
     Weight blocks = 0;
     std::uint64_t prefill_tokens = 0;
     std::uint64_t requests = 0;
+    std::list<Prefill> prefills;  // oldest first: the one that is being computed
+    base::SteadyTime oldest_since{};
+    std::size_t without_duration = 0;
   };
   struct Request {
     WorkerKey worker;
     std::vector<tokens::SequenceHash> prompt;
-    std::uint64_t prefill_tokens = 0;
+    std::optional<std::list<Prefill>::iterator> prefill;  // while something is owed
+    std::uint64_t router = 0;
     std::uint64_t own_blocks = 0;
     Weight own_weight = 0;  // of all own blocks together
     base::SteadyTime added{};
@@ -114,7 +133,9 @@ class ActiveSequences {
   std::uint32_t slot_of(WorkerKey worker);
   void use(std::uint32_t slot, tokens::SequenceHash block);
   void leave(std::uint32_t slot, tokens::SequenceHash block);
-  void erase(Requests::iterator request);
+  void end_prefill(WorkerState& state, Request& request, base::SteadyTime now);
+  static std::uint64_t owed(const WorkerState& state, base::SteadyTime now);
+  void erase(Requests::iterator request, base::SteadyTime now);
 
   Options options_;
   std::unordered_map<WorkerKey, std::uint32_t> slots_;

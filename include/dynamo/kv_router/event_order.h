@@ -45,11 +45,13 @@ using OrderAction = std::variant<ApplyEvent, ResetWorker, RequestRecovery>;
 
 struct EventOrderOptions {
   std::size_t held_back_events_max =
-      1024;                         ///< per (worker, rank) while it recovers; oldest dropped
-  std::size_t recoveries_max = 16;  ///< at the same time; the others wait
+      1024;  ///< per (worker, rank) while it recovers; oldest dropped
+  std::size_t held_back_blocks_max = std::size_t{1} << 20;  ///< that these name, in all
+  std::size_t recoveries_max = 16;                          ///< at the same time; the others wait
   std::uint32_t attempts_max = 8;
   std::chrono::milliseconds attempt_timeout{30'000};
-  std::chrono::milliseconds retry_delay{200};  ///< doubles with each attempt
+  std::chrono::milliseconds retry_delay{200};        ///< doubles with each attempt
+  std::chrono::milliseconds degraded_retry{30'000};  ///< until a degraded source is asked again
 };
 
 struct EventOrderStats {
@@ -58,11 +60,24 @@ struct EventOrderStats {
   std::uint64_t gaps = 0;
   std::uint64_t dropped = 0;  ///< held back and then pushed out
   std::uint64_t recoveries_failed = 0;
+  std::uint64_t restarts =
+      0;  ///< streams that began anew: another publisher, or ids that went back
 };
 
 /// The state machine. It does nothing itself: each call adds to `actions` what the caller is to do,
-/// in this order. Until a gap is closed, events after it are held back and the index keeps what the
-/// events so far justify; it is not blanked.
+/// in this order.
+///
+/// What the index then says of a source:
+/// * fresh, recovering or lost: exactly what the worker held after the event cursor(); events
+/// behind
+///   a gap are held back until it is closed. A worker is not blanked while it recovers. (Applying
+///   later removals early would say less, but a block that was stored again under another name in
+///   the gap would then be remembered wrongly.)
+/// * degraded: what the events that arrived leave, in their order. No block is claimed that none of
+///   them stored, or that a later one removed. It is asked for a dump from time to time.
+/// Once an answer closes the gap, index and worker are equal.
+///
+/// A `cleared` event closes any gap: what was missed before it does not matter.
 ///
 /// A value without I/O, confined to one thread. Time comes in as an argument.
 class EventOrder {
@@ -75,10 +90,14 @@ class EventOrder {
   EventOrder& operator=(const EventOrder&) = delete;
 
   /// A publisher was discovered. One that can be asked is asked for a dump at once; of any other
-  /// the first event id is taken as it comes, and a gap degrades it. A new publisher of a known
-  /// (worker, rank) begins a new stream.
+  /// the first event is taken as it comes; one that is not its publisher's first, or a gap,
+  /// degrades it. A new publisher of a known (worker, rank) begins a new stream: what the former
+  /// one said no longer holds.
   void add_source(WorkerKey worker, PublisherId publisher, bool can_be_asked, base::SteadyTime now,
                   Actions& actions);
+  /// The publisher is gone while the worker lives: its cache changes unheard from now on. The index
+  /// keeps what it has until a new source is added.
+  void lose_source(WorkerKey worker, base::SteadyTime now, Actions& actions);
   /// The (worker, rank) is gone.
   void remove_source(WorkerKey worker, Actions& actions);
   /// Events of unknown (worker, rank)s begin a source that cannot be asked; those of a former
@@ -90,12 +109,18 @@ class EventOrder {
                         std::uint64_t last_event_id, base::SteadyTime now, Actions& actions);
   void recovered_dump(WorkerKey worker, RecoveryId id, std::vector<RouterEvent> events,
                       std::uint64_t last_event_id, base::SteadyTime now, Actions& actions);
+  /// The publisher knows no event as new as those asked for; its newest is `newest_event_id`.
+  /// Before the cursor: its stream began anew without telling, and a dump is asked for.
+  void recovery_too_new(WorkerKey worker, RecoveryId id, std::uint64_t newest_event_id,
+                        base::SteadyTime now, Actions& actions);
   void recovery_failed(WorkerKey worker, RecoveryId id, base::SteadyTime now, Actions& actions);
   /// Times out and retries; call it when next_deadline() has come.
   void on_time(base::SteadyTime now, Actions& actions);
   std::optional<base::SteadyTime> next_deadline() const;
 
   Freshness freshness(WorkerKey worker) const;
+  /// Events of the source that wait for a gap to close.
+  std::size_t held_back(WorkerKey worker) const;
   /// The last event id in the index.
   std::optional<std::uint64_t> cursor(WorkerKey worker) const;
   const EventOrderStats& stats() const noexcept { return stats_; }
@@ -104,10 +129,12 @@ class EventOrder {
   struct Source;
   Source* find(WorkerKey worker, RecoveryId id);
   void accept(Source& source, RouterEvent event, Actions& actions);
+  void hold_back(Source& source, RouterEvent event);
   void recover(Source& source, base::SteadyTime now, Actions& actions);
   void ask(Source& source, base::SteadyTime now, Actions& actions);
+  void apply_contiguous(Source& source, Actions& actions);
   void drain(Source& source, base::SteadyTime now, Actions& actions);
-  void finish(Source& source, std::uint64_t last_event_id, base::SteadyTime now, Actions& actions);
+  void finish(Source& source, base::SteadyTime now, Actions& actions);
   void end_recovery(Source& source);
   void start_waiting(base::SteadyTime now, Actions& actions);
   void retry(Source& source, base::SteadyTime now, Actions& actions);

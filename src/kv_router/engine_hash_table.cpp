@@ -11,87 +11,93 @@ EngineHashTable::~EngineHashTable() {
   for (Subtable& table : tables_) heap_.release(table.cells);
 }
 
-// False when the cells behind the last home do not suffice.
-bool EngineHashTable::fill(std::uint64_t* cells, std::uint32_t capacity,
-                           const Subtable& from) noexcept {
-  const std::uint32_t end = capacity + kOverflow - 1;
-  std::uint32_t free = 0;
-  for (std::uint32_t i = 0, left = from.size; left != 0; ++i) {
-    if (from.cells[i] == 0) continue;
-    const std::uint32_t at = std::max(home(from.cells[i] >> kTagShift, capacity), free);
-    if (at == end) return false;
-    cells[at] = from.cells[i];
-    free = at + 1;
-    --left;
+bool EngineHashTable::place(std::uint64_t* cells, std::uint32_t lines,
+                            std::uint64_t cell) noexcept {
+  for (std::uint32_t line = home(cell >> kTagShift, lines); line <= lines; ++line) {
+    std::uint64_t* at = cells + line * kLineCells;
+    if (const unsigned free = look(at, 0).empty; free != 0) {
+      at[__builtin_ctz(free)] = cell;
+      return true;
+    }
   }
-  return true;
+  return false;
 }
 
-void EngineHashTable::resize(Subtable& table, std::uint32_t capacity) {
-  while (true) {
+void EngineHashTable::resize(Subtable& table, std::uint32_t lines) {
+  for (bool placed = false; !placed; lines += lines / 4 + 1) {
     auto* cells = static_cast<std::uint64_t*>(
-        heap_.allocate_zeroed((capacity + kOverflow) * sizeof(std::uint64_t)));
-    const bool filled = fill(cells, capacity, table);
-    heap_.release(filled ? std::exchange(table.cells, cells) : cells);
-    if (filled) break;
-    capacity += capacity / 4;
+        heap_.allocate_zeroed_lines((lines + 1) * kLineCells * sizeof(std::uint64_t)));
+    placed = true;
+    const std::uint32_t count = table.size == 0 ? 0 : lines_of(table) * kLineCells;
+    for (std::uint32_t i = 0; i < count && placed; ++i)
+      if (table.cells[i] != 0) placed = place(cells, lines, table.cells[i]);
+    if (!placed) {
+      heap_.release(cells);
+      continue;
+    }
+    heap_.release(std::exchange(table.cells, cells));
+    table.lines = lines;
   }
-  table.capacity = capacity;
 }
 
 void EngineHashTable::insert(std::uint64_t mixed, BlockRef ref) {
   Subtable& table = tables_[table_of(mixed)];
-  const auto grow = [&] {
-    resize(table, std::max(kCapacityMin, (table.capacity + table.capacity / 4 + 7) & ~7u));
-  };
   // At most 13/16 full.
-  if ((table.size + 1) * std::uint64_t{16} > table.capacity * std::uint64_t{13}) grow();
+  if ((table.size + 1) * std::uint64_t{16} > table.lines * kLineCells * std::uint64_t{13})
+    resize(table, table.lines + table.lines / 4 + 1);
   const std::uint64_t cell = pack(tag_of(mixed), ref);
-  while (true) {
-    const std::uint32_t at = seek(table, cell);
-    std::uint32_t empty = at;
-    while (table.cells[empty] != 0) ++empty;
-    if (empty == table.capacity + kOverflow - 1) {
-      grow();
-      continue;
-    }
-    for (; empty != at; --empty) table.cells[empty] = table.cells[empty - 1];
-    table.cells[at] = cell;
-    break;
-  }
+  while (!place(table.cells, table.lines, cell)) resize(table, table.lines + table.lines / 4 + 1);
   ++table.size;
   ++size_;
 }
 
-std::uint32_t EngineHashTable::find_cell(const Subtable& table, std::uint64_t cell) noexcept {
-  DYN_ASSERT(table.size != 0);
-  const std::uint32_t at = seek(table, cell);
-  DYN_ASSERT(table.cells[at] == cell);
-  return at;
+void EngineHashTable::replace(std::uint64_t mixed, BlockRef from, BlockRef to) {
+  const Found found = find_cell(tables_[table_of(mixed)], pack(tag_of(mixed), from));
+  *found.cell = pack(tag_of(mixed), to);
 }
 
-void EngineHashTable::replace(std::uint64_t mixed, BlockRef from, BlockRef to) {
-  erase(mixed, from);
-  insert(mixed, to);
+EngineHashTable::Found EngineHashTable::find_cell(const Subtable& table,
+                                                  std::uint64_t cell) noexcept {
+  DYN_ASSERT(table.size != 0);
+  for (std::uint32_t line = home(cell >> kTagShift, table.lines);; ++line) {
+    DYN_ASSERT(line != lines_of(table));
+    std::uint64_t* cells = table.cells + line * kLineCells;
+    const Line seen = look(cells, cell >> kTagShift);
+    for (unsigned same = seen.same; same != 0; same &= same - 1)
+      if (cells[__builtin_ctz(same)] == cell)
+        return {cells + __builtin_ctz(same), line, seen.empty == 0};
+  }
+}
+
+// What has spilled over a line must find no room before it: fills the hole in the full line.
+void EngineHashTable::refill(Subtable& table, std::uint32_t line, std::uint64_t* hole) noexcept {
+  for (std::uint32_t next = line + 1; next != lines_of(table); ++next) {
+    std::uint64_t* cells = table.cells + next * kLineCells;
+    const bool full = look(cells, 0).empty == 0;
+    for (std::uint32_t i = 0; i < kLineCells; ++i) {
+      if (cells[i] == 0 || home(cells[i] >> kTagShift, table.lines) > line) continue;
+      *hole = std::exchange(cells[i], 0);
+      hole = &cells[i];
+      line = next;
+      break;
+    }
+    if (!full) return;
+  }
 }
 
 void EngineHashTable::erase(std::uint64_t mixed, BlockRef ref) {
   Subtable& table = tables_[table_of(mixed)];
-  std::uint32_t hole = find_cell(table, pack(tag_of(mixed), ref));
-  // Move back what was pushed past its home.
-  for (; table.cells[hole + 1] != 0; ++hole) {
-    if (home(table.cells[hole + 1] >> kTagShift, table.capacity) > hole) break;
-    table.cells[hole] = table.cells[hole + 1];
-  }
-  table.cells[hole] = 0;
+  const Found found = find_cell(table, pack(tag_of(mixed), ref));
+  *found.cell = 0;
+  if (found.line_was_full) refill(table, found.line, found.cell);
   --table.size;
   --size_;
   if (table.size == 0) {
     heap_.release(std::exchange(table.cells, nullptr));
-    table.capacity = 0;
-  } else if (table.capacity > 2 * kCapacityMin &&
-             table.size * std::uint64_t{5} < table.capacity * std::uint64_t{2}) {
-    resize(table, (table.size * 3 / 2 + 7) & ~7u);
+    table.lines = 0;
+  } else if (table.lines > 4 &&
+             table.size * std::uint64_t{5} < table.lines * kLineCells * std::uint64_t{2}) {
+    resize(table, table.size * 3 / 2 / kLineCells + 1);
   }
 }
 

@@ -310,7 +310,8 @@ TEST(PrefixIndex, ChurnEndsAtTheMemoryItBeganWith) {
   };
   fill(0);
   index.settle();
-  const std::size_t before = index.stats().memory_bytes;
+  const auto bytes = [&] { return index.stats().memory_bytes; };
+  const std::size_t before = bytes();
   for (std::uint64_t generation = 1; generation <= 3; ++generation) {
     fill(generation);
     for (std::uint64_t i = 0; i < 2000; ++i) {

@@ -5,6 +5,7 @@
 #include <dynamo/base/assert.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace dynamo::kv_router::detail {
 namespace {
@@ -16,6 +17,7 @@ constexpr std::size_t kSweepNodes = 32;
 constexpr std::size_t kPrefetchBlocks = 256;
 constexpr std::uint64_t kEventsPerTick = 256;
 constexpr std::uint32_t kEvictionSamples = 32;
+constexpr std::size_t kNamesPerFetch = 8;
 
 }  // namespace
 
@@ -40,11 +42,17 @@ PrefixTrie::~PrefixTrie() {
     }
   }
   for (Node** chunk : ids_) heap_.release(chunk);
+  free_ids_.release(heap_);
+  shared_nodes_.release(heap_);
+  for (SlotState& slot : slots_) slot.nodes.release(heap_);
   for (const Retired& retired : retired_) heap_.release(retired.memory);
 }
 
 ApplyStatus PrefixTrie::store(WorkerKey worker, const KvStored& stored) {
   const std::size_t count = stored.blocks.size();
+  const auto* event = reinterpret_cast<const char*>(stored.blocks.data());
+  for (std::size_t byte = 0; byte < std::min(count, kPrefetchBlocks) * sizeof(KvBlock); byte += 64)
+    __builtin_prefetch(event + byte);
   locals_.resize(count);
   names_.resize(count);
   mixed_.resize(count);
@@ -118,6 +126,9 @@ std::size_t PrefixTrie::walk_held(Slot slot, Place& at, std::size_t end) {
 // True when none of the names stands for a block of the worker. Otherwise forgets those blocks, so
 // that the caller looks again; `end` comes before a name that stands above the place itself.
 bool PrefixTrie::free_names(Slot slot, Place at, std::size_t first, std::size_t& end) {
+  bool all_new = slots_[slot].aliases == 0 && first != end;
+  for (std::size_t i = first; i < end; ++i) all_new = all_new && !table_.may_have(mixed_[i]);
+  if (all_new) return true;
   sorted_names_.clear();
   for (std::size_t i = first; i < end; ++i) {
     const Place old = find_name(slot, names_[i], mixed_[i]);
@@ -211,8 +222,20 @@ bool PrefixTrie::remove_batch(Slot slot, std::span<const EngineHash> hashes) {
     mixed[i] = EngineHashTable::mix(hashes[i]);
     table_.prefetch(mixed[i]);
   }
+  prefetch_last_of(slot);
+  // A node has several of the names: look at some for what to fetch, then at all.
+  std::uint32_t seen = 0;
+  for (std::size_t i = 0; i < hashes.size(); i += kNamesPerFetch) {
+    table_.find(mixed[i], [&](BlockRef ref) {
+      if (std::exchange(seen, ref.node) != ref.node) prefetch_node(node_at(ref.node));
+      return true;
+    });
+  }
+  seen = 0;
   for (std::size_t i = 0; i < hashes.size(); ++i) {
     const Place place = find_name(slot, hashes[i], mixed[i]);
+    if (place.node != nullptr && std::exchange(seen, place.node->id) != place.node->id)
+      prefetch_surroundings(place.node);
     refs[i] = place.node == nullptr ? BlockRef{}
                                     : BlockRef{place.node->id, place.node->base + place.index};
   }
@@ -263,11 +286,13 @@ bool PrefixTrie::make_room(std::size_t bytes) {
   if (ids_given_ - free_ids_.size() + bytes / Node::bytes(1) > kIdsMax) return false;
   if (heap_.bytes() + bytes <= memory_bytes_max_) return true;
   reclaim();
-  while (heap_.bytes() - retired_bytes_ + bytes > memory_bytes_max_) {
+  heap_.trim();
+  while (heap_.bytes() - heap_.kept_bytes() - retired_bytes_ + bytes > memory_bytes_max_) {
     if (!evict_one()) return false;
     if (retired_.size() >= kRetiredMany) reclaim();
   }
   reclaim();
+  heap_.trim();
   return heap_.bytes() + bytes <= memory_bytes_max_;
 }
 

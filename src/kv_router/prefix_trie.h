@@ -19,6 +19,7 @@
 #include "kv_router/engine_hash_table.h"
 #include "kv_router/epoch.h"
 #include "kv_router/flat_map.h"
+#include "kv_router/id_list.h"
 #include "kv_router/trie_node.h"
 
 namespace dynamo::kv_router::detail {
@@ -80,7 +81,7 @@ class PrefixTrie {
 
   struct SlotState {
     WorkerKey owner;
-    std::uint32_t head = 0;  ///< first node that only this worker holds
+    IdList nodes;  ///< that only this worker holds
     std::uint64_t blocks = 0;
     std::uint64_t aliases = 0;
   };
@@ -133,8 +134,8 @@ class PrefixTrie {
   void sweep(std::size_t nodes);
   void link(Node* node);
   void unlink(Node* node);
-  std::uint32_t& list_of(Holders holders) noexcept {
-    return holders.is_one() ? slots_[holders.slot()].head : shared_head_;
+  IdList& list_of(Holders holders) noexcept {
+    return holders.is_one() ? slots_[holders.slot()].nodes : shared_nodes_;
   }
   void reclaim();
   void retire(void* memory);
@@ -179,10 +180,15 @@ class PrefixTrie {
   void add_child(Node* parent, Node* child);
   void remove_child(Node* parent, Node* child);
   void replace_child(Node* parent, Node* child);
+  ChildTable::Cell* cell_of(Node* child) noexcept;
   ChildTable* allocate_children(std::uint32_t capacity);
   void enter_child(ChildTable* table, Node* child);
   ChildTable* rehash(ChildTable* old, std::uint32_t capacity);
   void erase_entries(Node* node, std::uint32_t from, std::uint32_t to);
+  // What a removal is going to touch.
+  static void prefetch_node(const Node* node) noexcept;
+  void prefetch_surroundings(const Node* node) const noexcept;
+  void prefetch_last_of(Slot slot) const noexcept;
 
   // Events (prefix_trie.cpp)
   ApplyStatus store_at(Slot slot, std::optional<EngineHash> parent, std::size_t end);
@@ -196,7 +202,7 @@ class PrefixTrie {
   void touch(Node* node) noexcept { node->used.store(tick_now_, std::memory_order_relaxed); }
   void after_event();
 
-  static constexpr std::size_t kIdChunk = 4096;
+  static constexpr std::size_t kIdChunk = 512;
   static constexpr std::size_t kRemoveBatch = 64;
   static constexpr std::size_t kRetiredMany = 64;
   static constexpr std::uint32_t kIdsMax = (1u << 28) - 1;
@@ -207,19 +213,20 @@ class PrefixTrie {
   FlatMap<AliasByPlace> aliases_by_place_{heap_};
   Node root_;  // id 0, no blocks
   std::vector<Node**> ids_;
-  std::vector<std::uint32_t> free_ids_;
+  IdList free_ids_;
   std::uint32_t ids_given_ = 1;
   std::size_t nodes_ = 0;
 
   SlotTable owners_;
   std::vector<SlotState> slots_;
+  mutable Slot recent_slot_ = 0;     // of the worker that was looked up last
   std::vector<std::uint64_t> live_;  // bits of slots that stand for a worker
   std::vector<Slot> free_slots_;
   std::unordered_map<WorkerKey, Slot> slot_by_worker_;
-  std::uint32_t shared_head_ = 0;
+  IdList shared_nodes_;
   std::vector<Slot> dying_;         // in the sweep that is under way
   std::vector<Slot> dead_waiting_;  // for the next sweep
-  std::uint32_t sweep_at_ = 0;      // next node of the sweep
+  std::uint32_t sweep_left_ = 0;    // shared nodes that the sweep has not seen
 
   EpochDomain epochs_;
   std::deque<Retired> retired_;

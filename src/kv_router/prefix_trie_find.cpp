@@ -125,7 +125,33 @@ void TrieReader::descend(const LocalHash* query, std::uint32_t count, bool early
         left += static_cast<std::size_t>(std::popcount(bits_[word]));
       if (left < 2) break;
     }
-    Node* child = child_of(kids, query[depth]);
+    Node* child = nullptr;
+    if (early_exit && !single_ && !kids.is_none() && !kids.is_one()) {
+      // The table may already say who is left.
+      const ChildTable::Cell* cell =
+          static_cast<const ChildTable*>(kids.table())->find(query[depth]);
+      if (cell == nullptr) break;
+      const ChildWord word = cell->load(std::memory_order_acquire);
+      // The cell may have changed hands; what stood there before and after is what was compared.
+      const bool sure =
+          cell->first_local.load(std::memory_order_acquire) == std::to_underlying(query[depth]) &&
+          cell->load(std::memory_order_acquire) == word;
+      if (!word.is_child()) break;
+      if (sure && word.has_only_holder()) {
+        const Slot slot = word.only_holder();
+        if (is_candidate(slot)) {
+          bits_[slot / 64u] &= ~(std::uint64_t{1} << slot % 64u);
+          report_all(depth);
+          single_ = true;
+          slot_ = slot;
+          ++depth;
+        }
+        break;
+      }
+      child = word.node();
+    } else {
+      child = child_of(kids, query[depth]);
+    }
     if (child == nullptr) break;
     node = child;
     prefetch(node);

@@ -80,9 +80,22 @@ void PrefixTrie::publish_holders(Node* node, Holders holders) {
   const Holders old = node->held();
   const bool moves =
       old.is_one() != holders.is_one() || (old.is_one() && old.slot() != holders.slot());
-  if (moves) unlink(node);
+  if (!moves) {
+    node->holders.store(holders.word(), std::memory_order_release);
+    if (old.is_many()) retire(old.set());
+    return;
+  }
+  unlink(node);
+  // The parent's table may name a holder only while it holds something.
+  ChildTable::Cell* cell = cell_of(node);
+  if (cell != nullptr) {
+    const ChildWord word = cell->load(std::memory_order_relaxed);
+    if (word.has_only_holder()) cell->store(word.without_holder(), std::memory_order_release);
+  }
   node->holders.store(holders.word(), std::memory_order_release);
-  if (moves) link(node);
+  if (cell != nullptr && holders.is_one())
+    cell->store(ChildWord(node, holders), std::memory_order_release);
+  link(node);
   if (old.is_many()) retire(old.set());
 }
 

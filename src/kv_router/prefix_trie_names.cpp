@@ -79,21 +79,22 @@ void PrefixTrie::rename_aliases(Holders holders, std::uint32_t from, std::uint32
 }
 
 bool PrefixTrie::repeats_a_name(const KvStored& stored) {
-  // Most stores are short and repeat nothing: a filter says so in a few nanoseconds.
+  // Most stores are short and repeat nothing: a filter says so in a few nanoseconds a name.
   constexpr std::size_t kFilterBits = 4096;
   constexpr std::size_t kFilterStoresMax = 128;
   const std::size_t count = names_.size();
   if (count <= kFilterStoresMax) {
     std::bitset<kFilterBits> seen;
-    bool may_repeat = false;
-    const auto enter = [&](std::uint64_t mixed) {
-      const std::size_t bit = mixed % kFilterBits;
-      may_repeat = may_repeat || seen[bit];
-      seen[bit] = true;
-    };
-    if (stored.parent_hash) enter(EngineHashTable::mix(*stored.parent_hash));
-    for (const std::uint64_t mixed : mixed_) enter(mixed);
-    if (!may_repeat) return false;
+    if (stored.parent_hash) seen[EngineHashTable::mix(*stored.parent_hash) % kFilterBits] = true;
+    for (std::size_t i = 0; i < count; ++i) {
+      auto bit = seen[mixed_[i] % kFilterBits];
+      if (bit && (names_[i] == stored.parent_hash ||
+                  std::find(names_.begin(), names_.begin() + static_cast<std::ptrdiff_t>(i),
+                            names_[i]) != names_.begin() + static_cast<std::ptrdiff_t>(i)))
+        return true;
+      bit = true;
+    }
+    return false;
   }
   sorted_names_.assign(names_.begin(), names_.end());
   if (stored.parent_hash) sorted_names_.push_back(*stored.parent_hash);

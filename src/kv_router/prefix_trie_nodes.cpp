@@ -10,10 +10,11 @@
 namespace dynamo::kv_router::detail {
 
 std::uint32_t PrefixTrie::take_id() {
-  if (!free_ids_.empty()) {
-    const std::uint32_t id = free_ids_.back();
-    free_ids_.pop_back();
-    return id;
+  if (free_ids_.size() != 0) return free_ids_.pop();
+  if ((ids_given_ & 0xffffff) == 0) {  // BlockRef has no room for it
+    if (ids_given_ / kIdChunk == ids_.size())
+      ids_.push_back(static_cast<Node**>(heap_.allocate(kIdChunk * sizeof(Node*))));
+    set_node_at(ids_given_++, nullptr);
   }
   DYN_ASSERT(ids_given_ <= kIdsMax);
   if (ids_given_ / kIdChunk == ids_.size())
@@ -29,6 +30,7 @@ Node* PrefixTrie::allocate_node(std::uint32_t capacity) {
 
 Node* PrefixTrie::append_child(Node* parent, Slot slot, std::size_t first, std::uint32_t count) {
   Node* node = allocate_node(count);
+  prefetch_node(node);
   node->id = take_id();
   set_node_at(node->id, node);
   node->parent = parent->id;
@@ -70,8 +72,7 @@ Node* PrefixTrie::move_node(Node* node, std::uint32_t capacity) {
   const std::uint32_t length = node->length();
   moved->id = node->id;
   moved->parent = node->parent;
-  moved->previous = node->previous;
-  moved->following = node->following;
+  moved->list_at = node->list_at;
   moved->base = node->base;
   moved->published = static_cast<std::uint16_t>(length);
   moved->aliased = node->aliased;
@@ -176,7 +177,7 @@ void PrefixTrie::release_node(Node* node) {
   unlink(node);
   remove_child(node_at(node->parent), node);
   set_node_at(node->id, nullptr);
-  free_ids_.push_back(node->id);
+  free_ids_.push(heap_, node->id);
   --nodes_;
   retire(node);
 }
@@ -193,12 +194,11 @@ ChildTable* PrefixTrie::allocate_children(std::uint32_t capacity) {
 void PrefixTrie::enter_child(ChildTable* table, Node* child) {
   const std::uint32_t mask = table->capacity - 1;
   std::uint32_t i = table->home(child->locals()[0]);
-  while (table->cells()[i].node.load(std::memory_order_relaxed) > ChildTable::kErased)
-    i = (i + 1) & mask;
+  while (table->cells()[i].load(std::memory_order_relaxed).is_child()) i = (i + 1) & mask;
   ChildTable::Cell& cell = table->cells()[i];
-  if (cell.node.load(std::memory_order_relaxed) == 0) ++table->occupied;
-  cell.first_local.store(std::to_underlying(child->locals()[0]), std::memory_order_relaxed);
-  cell.node.store(reinterpret_cast<std::uint64_t>(child), std::memory_order_release);
+  if (cell.load(std::memory_order_relaxed).is_empty()) ++table->occupied;
+  cell.first_local.store(std::to_underlying(child->locals()[0]), std::memory_order_release);
+  cell.store(ChildWord(child, child->held()), std::memory_order_release);
   ++table->live;
 }
 
@@ -206,14 +206,14 @@ ChildTable* PrefixTrie::rehash(ChildTable* old, std::uint32_t capacity) {
   ChildTable* table = allocate_children(capacity);
   for (std::uint32_t i = 0; i < old->capacity; ++i) {
     const ChildTable::Cell& cell = old->cells()[i];
-    const std::uint64_t child = cell.node.load(std::memory_order_relaxed);
-    if (child <= ChildTable::kErased) continue;
+    const ChildWord child = cell.load(std::memory_order_relaxed);
+    if (!child.is_child()) continue;
     const std::uint64_t local = cell.first_local.load(std::memory_order_relaxed);
     std::uint32_t at = table->home(LocalHash{local});
-    while (table->cells()[at].node.load(std::memory_order_relaxed) != 0)
+    while (!table->cells()[at].load(std::memory_order_relaxed).is_empty())
       at = (at + 1) & (capacity - 1);
     table->cells()[at].first_local.store(local, std::memory_order_relaxed);
-    table->cells()[at].node.store(child, std::memory_order_relaxed);
+    table->cells()[at].store(child, std::memory_order_relaxed);
   }
   table->live = table->occupied = old->live;
   return table;
@@ -255,13 +255,13 @@ void PrefixTrie::remove_child(Node* parent, Node* child) {
   ChildTable::Cell* cell = table->find(child->locals()[0]);
   const std::uint32_t mask = table->capacity - 1;
   auto at = static_cast<std::uint32_t>(cell - table->cells());
-  cell->node.store(ChildTable::kErased, std::memory_order_release);
+  cell->store(ChildWord::erased(), std::memory_order_release);
   --table->live;
   // Before an empty cell nothing needs to be kept as erased.
-  if (table->cells()[(at + 1) & mask].node.load(std::memory_order_relaxed) == 0) {
-    for (; table->cells()[at].node.load(std::memory_order_relaxed) == ChildTable::kErased;
+  if (table->cells()[(at + 1) & mask].load(std::memory_order_relaxed).is_empty()) {
+    for (; table->cells()[at].load(std::memory_order_relaxed) == ChildWord::erased();
          at = (at - 1) & mask) {
-      table->cells()[at].node.store(0, std::memory_order_release);
+      table->cells()[at].store({}, std::memory_order_release);
       --table->occupied;
     }
   }
@@ -285,7 +285,31 @@ void PrefixTrie::replace_child(Node* parent, Node* child) {
   }
   kids.table()
       ->find(child->locals()[0])
-      ->node.store(reinterpret_cast<std::uint64_t>(child), std::memory_order_release);
+      ->store(ChildWord(child, child->held()), std::memory_order_release);
+}
+
+void PrefixTrie::prefetch_node(const Node* node) noexcept {
+  constexpr std::size_t kBytesUsual = 512;
+  for (std::size_t byte = 0; byte < kBytesUsual; byte += 64)
+    __builtin_prefetch(reinterpret_cast<const char*>(node) + byte);
+}
+
+void PrefixTrie::prefetch_surroundings(const Node* node) const noexcept {
+  const Kids kids = node_at(node->parent)->followers();
+  if (!kids.is_none() && !kids.is_one())
+    __builtin_prefetch(kids.table()->cells() + kids.table()->home(node->locals()[0]));
+}
+
+// It takes the place of what leaves the list.
+void PrefixTrie::prefetch_last_of(Slot slot) const noexcept {
+  const IdList& nodes = slots_[slot].nodes;
+  if (nodes.size() != 0) __builtin_prefetch(node_at(nodes.back()));
+}
+
+// Where the parent's table, if it has one, names the node.
+ChildTable::Cell* PrefixTrie::cell_of(Node* child) noexcept {
+  const Kids kids = node_at(child->parent)->followers();
+  return kids.is_none() || kids.is_one() ? nullptr : kids.table()->find(child->locals()[0]);
 }
 
 }  // namespace dynamo::kv_router::detail

@@ -19,9 +19,12 @@ void SlotTable::ensure(Slot slot) {
 }
 
 std::optional<Slot> PrefixTrie::slot_of(WorkerKey worker) const {
+  if (recent_slot_ < slots_.size() && slots_[recent_slot_].owner == worker &&
+      !is_dead(recent_slot_))
+    return recent_slot_;
   const auto found = slot_by_worker_.find(worker);
   if (found == slot_by_worker_.end()) return std::nullopt;
-  return found->second;
+  return recent_slot_ = found->second;
 }
 
 std::optional<Slot> PrefixTrie::slot_for(WorkerKey worker) {
@@ -52,28 +55,32 @@ void PrefixTrie::bury(Slot slot) {
   slot_by_worker_.erase(slots_[slot].owner);
   owners_[slot].alive.store(false, std::memory_order_release);
   live_[slot / 64u] &= ~(std::uint64_t{1} << slot % 64u);
-  while (slots_[slot].head != 0) {
-    Node* node = node_at(slots_[slot].head);
+  IdList& nodes = slots_[slot].nodes;
+  while (nodes.size() != 0) {
+    Node* node = node_at(nodes.back());
     drop_aliases(slot, node, 0, node->held().blocks());
     publish_holders(node, {});
     tidy_upwards(node);
     if (retired_.size() >= kRetiredMany) reclaim();
   }
+  nodes.release(heap_);
   dead_waiting_.push_back(slot);
 }
 
+// From the end, so that what fills a gap has been seen or will be.
 void PrefixTrie::sweep(std::size_t nodes) {
   if (dying_.empty()) {
     if (dead_waiting_.empty()) return;
     dying_.swap(dead_waiting_);
-    sweep_at_ = shared_head_;
+    sweep_left_ = shared_nodes_.size();
   }
-  for (; sweep_at_ != 0 && nodes != 0; --nodes) {
-    Node* node = node_at(sweep_at_);
-    sweep_at_ = node->following;
+  for (; nodes != 0; --nodes) {
+    sweep_left_ = std::min(sweep_left_, shared_nodes_.size());
+    if (sweep_left_ == 0) break;
+    Node* node = node_at(shared_nodes_[--sweep_left_]);
     if (node->held().is_many()) bury_in(node);
   }
-  if (sweep_at_ != 0) return;
+  if (sweep_left_ != 0) return;
   for (const Slot slot : dying_) retired_.push_back({nullptr, epochs_.now(), slot});
   dying_.clear();
 }
@@ -81,24 +88,16 @@ void PrefixTrie::sweep(std::size_t nodes) {
 void PrefixTrie::settle() {
   while (!dying_.empty() || !dead_waiting_.empty()) sweep(1024);
   reclaim();
+  heap_.trim();
 }
 
 void PrefixTrie::link(Node* node) {
-  std::uint32_t& head = list_of(node->held());
-  node->previous = 0;
-  node->following = head;
-  if (head != 0) node_at(head)->previous = node->id;
-  head = node->id;
+  node->list_at = list_of(node->held()).push(heap_, node->id);
 }
 
 void PrefixTrie::unlink(Node* node) {
-  if (sweep_at_ == node->id) sweep_at_ = node->following;
-  if (node->following != 0) node_at(node->following)->previous = node->previous;
-  if (node->previous != 0) {
-    node_at(node->previous)->following = node->following;
-  } else {
-    list_of(node->held()) = node->following;
-  }
+  const std::uint32_t moved = list_of(node->held()).erase(heap_, node->list_at);
+  if (moved != node->id) node_at(moved)->list_at = node->list_at;
 }
 
 void PrefixTrie::retire(void* memory) {

@@ -136,8 +136,7 @@ struct Node {
   std::atomic<std::uint64_t> kids{0};     ///< Kids
   std::uint32_t id = 0;
   std::uint32_t parent = 0;            ///< id
-  std::uint32_t previous = 0;          ///< in the list of its only holder, or of shared nodes
-  std::uint32_t following = 0;         ///< likewise
+  std::uint32_t list_at = 0;           ///< place in the list of its only holder, or of shared nodes
   std::atomic<std::uint32_t> used{0};  ///< time of the last use, as PrefixTrie::tick() counts it
   std::uint16_t base = 0;              ///< position of the first block in BlockRefs
   std::uint16_t capacity = 0;
@@ -160,7 +159,38 @@ struct Node {
     return sizeof(Node) + capacity * (sizeof(LocalHash) + sizeof(EngineHash));
   }
 };
-static_assert(sizeof(Node) == 48);
+static_assert(sizeof(Node) == 40);
+
+/// A child as its parent's table knows it: the node, and in the bits that pointers leave free its
+/// only holder, if it has one and that is known. Whoever only wants to know who goes on (a lookup
+/// in a hurry) need not visit the node.
+class ChildWord {
+ public:
+  constexpr ChildWord() noexcept = default;
+  explicit constexpr ChildWord(std::uint64_t word) noexcept : word_(word) {}
+  ChildWord(const Node* node, Holders holders) noexcept
+      : word_(reinterpret_cast<std::uint64_t>(node) |
+              (holders.is_one() ? std::uint64_t{holders.slot()} + 1 : 0) << kPointerBits) {}
+  static constexpr ChildWord erased() noexcept { return ChildWord(1); }
+
+  std::uint64_t word() const noexcept { return word_; }
+  bool is_empty() const noexcept { return word_ == 0; }
+  bool is_child() const noexcept { return word_ > 1; }
+  Node* node() const noexcept {
+    return reinterpret_cast<Node*>(word_ & ((std::uint64_t{1} << kPointerBits) - 1));
+  }
+  bool has_only_holder() const noexcept { return word_ >> kPointerBits != 0; }
+  Slot only_holder() const noexcept { return static_cast<Slot>((word_ >> kPointerBits) - 1); }
+  ChildWord without_holder() const noexcept {
+    return ChildWord(word_ & ((std::uint64_t{1} << kPointerBits) - 1));
+  }
+  bool operator==(const ChildWord&) const = default;
+
+ private:
+  static constexpr unsigned kPointerBits = 48;
+  std::uint64_t word_ = 0;
+};
+static_assert(kSlotsMax < (1u << 16), "a slot and 'unknown' share 16 bits");
 
 /// Children by their first local hash: open addressing, followed in memory by `capacity` cells.
 /// Readers look while the writer changes cells; a lookup that races with a change may miss, and the
@@ -168,9 +198,13 @@ static_assert(sizeof(Node) == 48);
 struct ChildTable {
   struct Cell {
     std::atomic<std::uint64_t> first_local{0};
-    std::atomic<std::uint64_t> node{0};  ///< Node*; 0 empty, kErased erased
+    std::atomic<std::uint64_t> child{0};  ///< ChildWord
+
+    ChildWord load(std::memory_order order) const noexcept { return ChildWord(child.load(order)); }
+    void store(ChildWord word, std::memory_order order) noexcept {
+      child.store(word.word(), order);
+    }
   };
-  static constexpr std::uint64_t kErased = 1;
 
   std::uint32_t capacity = 0;  ///< a power of two
   std::uint32_t live = 0;
@@ -190,10 +224,10 @@ struct ChildTable {
   const Cell* find(LocalHash local) const noexcept {
     for (std::uint32_t i = home(local);; i = (i + 1) & (capacity - 1)) {
       const Cell& cell = cells()[i];
-      const std::uint64_t node = cell.node.load(std::memory_order_acquire);
-      if (node == 0) return nullptr;
-      if (node != kErased &&
-          cell.first_local.load(std::memory_order_relaxed) == std::to_underlying(local))
+      const ChildWord word = cell.load(std::memory_order_acquire);
+      if (word.is_empty()) return nullptr;
+      if (word.is_child() &&
+          cell.first_local.load(std::memory_order_acquire) == std::to_underlying(local))
         return &cell;
     }
   }
@@ -208,9 +242,9 @@ inline Node* child_of(Kids kids, LocalHash local) noexcept {
   if (kids.is_one()) return kids.child()->locals()[0] == local ? kids.child() : nullptr;
   const ChildTable::Cell* cell = static_cast<const ChildTable*>(kids.table())->find(local);
   if (cell == nullptr) return nullptr;
-  const std::uint64_t node = cell->node.load(std::memory_order_acquire);
+  const ChildWord word = cell->load(std::memory_order_acquire);
   // The cell may have changed hands since find() looked.
-  return node <= ChildTable::kErased ? nullptr : reinterpret_cast<Node*>(node);
+  return word.is_child() ? word.node() : nullptr;
 }
 
 template <class Visit>
@@ -219,8 +253,8 @@ void for_each_child(Kids kids, Visit&& visit) {
   if (kids.is_one()) return visit(kids.child());
   ChildTable& table = *kids.table();
   for (std::uint32_t i = 0; i < table.capacity; ++i) {
-    const std::uint64_t child = table.cells()[i].node.load(std::memory_order_relaxed);
-    if (child > ChildTable::kErased) visit(reinterpret_cast<Node*>(child));
+    const ChildWord word = table.cells()[i].load(std::memory_order_relaxed);
+    if (word.is_child()) visit(word.node());
   }
 }
 

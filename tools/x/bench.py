@@ -13,6 +13,7 @@ def scripts():
 
 
 def run(name, arguments, json=False, features=()):
+    name = name.replace("-", "_")
     deps.ensure()
     build.configure("release", features)
     if name in scripts():
@@ -20,7 +21,7 @@ def run(name, arguments, json=False, features=()):
                    PYTHONPATH=str(ROOT / "tools" / "x"))
         run_command(VENV / "bin" / "python", scripts()[name], *(["--json"] if json else []), *arguments, env=env)
         return
-    target = "dynamo_" + name.replace("-", "_").replace("/", "_") + "_bench"
+    target = "dynamo_" + name.replace("/", "_") + "_bench"
     if target not in build.known_test_targets("release"):
         raise Failure(f"no benchmark '{name}'. Known: {', '.join(scripts())} and libraries that have a *_bench.cpp")
     build.build("release", targets=[target], features=features, with_deps=False)

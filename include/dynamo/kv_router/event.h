@@ -5,6 +5,7 @@
 #include <dynamo/tokens/hash.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -27,12 +28,49 @@ struct MmObject {
   bool operator==(const MmObject&) const = default;
 };
 
+/// The multimodal objects of a block, if it has any: an optional vector in one word. Blocks come by
+/// the thousand and nearly all have none, so what an event occupies in memory is what counts.
+class MmObjects {
+ public:
+  MmObjects() noexcept = default;
+  MmObjects(std::nullopt_t) noexcept {}     // NOLINT(google-explicit-constructor): as optional does
+  MmObjects(std::vector<MmObject> objects)  // NOLINT(google-explicit-constructor)
+      : objects_(std::make_unique<std::vector<MmObject>>(std::move(objects))) {}
+  MmObjects(const MmObjects& other)
+      : objects_(other ? std::make_unique<std::vector<MmObject>>(*other) : nullptr) {}
+  MmObjects(MmObjects&&) noexcept = default;
+  MmObjects& operator=(MmObjects other) noexcept {
+    objects_ = std::move(other.objects_);
+    return *this;
+  }
+  ~MmObjects() = default;
+
+  explicit operator bool() const noexcept { return objects_ != nullptr; }
+  bool has_value() const noexcept { return objects_ != nullptr; }
+  std::vector<MmObject>& operator*() noexcept { return *objects_; }
+  const std::vector<MmObject>& operator*() const noexcept { return *objects_; }
+  std::vector<MmObject>* operator->() noexcept { return objects_.get(); }
+  const std::vector<MmObject>* operator->() const noexcept { return objects_.get(); }
+  /// An empty list in place of what was there.
+  std::vector<MmObject>& emplace() {
+    objects_ = std::make_unique<std::vector<MmObject>>();
+    return *objects_;
+  }
+  friend bool operator==(const MmObjects& a, const MmObjects& b) {
+    return a.has_value() == b.has_value() && (!a || *a == *b);
+  }
+
+ private:
+  std::unique_ptr<std::vector<MmObject>> objects_;
+};
+
 struct KvBlock {
   EngineHash block_hash{};
   LocalHash tokens_hash{};
-  std::optional<std::vector<MmObject>> mm_objects;
+  MmObjects mm_objects;
   bool operator==(const KvBlock&) const = default;
 };
+static_assert(sizeof(KvBlock) == 24);
 
 /// Blocks of one chain, the first following `parent_hash` (none: the start of a sequence).
 struct KvStored {

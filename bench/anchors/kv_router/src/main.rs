@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The reference's indexes under the same sequences, order and timing as ours.
+//!
+//! `micro PAIRS`: one JSON line for each index and operation, as src/kv_router/prefix_index_bench.cpp measures it.
+mod micro;
+mod workload;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [_, "micro", pairs] => micro::run(pairs.parse().expect("PAIRS is a number")),
+        _ => {
+            eprintln!("usage: micro PAIRS");
+            std::process::exit(2);
+        }
+    }
+}

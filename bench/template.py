@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""./x bench template: chat templates rendered by ours, Python's Jinja2 (compiled) and minijinja, in one run.
+"""./x bench template: chat templates rendered by ours, Python's Jinja2 (compiled) and minijinja, in one run: its Python
+package, and the crate where cargo is installed.
 
 The templates are the published ones beside the checkout (../shared/conformance/template); without them there is nothing
 to compare on. Ours and Jinja2's bytes must be equal. Times are medians in microseconds on one thread.
@@ -8,6 +9,7 @@ import argparse
 import json
 import os
 import pathlib
+import shutil
 import statistics
 import subprocess
 import sys
@@ -15,7 +17,7 @@ import tempfile
 import time
 
 import build
-from context import Failure, ROOT, shared_folder
+from context import CACHE, Failure, ROOT, run, shared_folder
 
 sys.path.insert(0, str(ROOT / "tests" / "fuzz"))
 
@@ -55,10 +57,29 @@ def median_us(call, seconds=1.0):
     return statistics.median(times)
 
 
+def minijinja_crate():
+    """The program of bench/minijinja, or None without cargo."""
+    if not shutil.which("cargo"):
+        print("cargo is not installed: the crate minijinja is left out", file=sys.stderr)
+        return None
+    target = CACHE / "cargo"
+    run("cargo", "build", "--release", "--locked", "--quiet", "--manifest-path", ROOT / "bench" / "minijinja" / "Cargo.toml",
+        "--target-dir", target)
+    return target / "release" / "minijinja_speed"
+
+
+def crate_times(program, cases_file, seconds):
+    if not program:
+        return {}
+    report = subprocess.run([program, cases_file, str(seconds)], check=True, capture_output=True, text=True).stdout
+    return {row["name"]: row for row in map(json.loads, report.splitlines())}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--seconds", type=float, default=1.0, help="per engine and case")
+    parser.add_argument("--build-only", action="store_true")
     args = parser.parse_args()
     shared = shared_folder()
     if not shared:
@@ -68,6 +89,9 @@ def main():
     folder = shared / "conformance" / "template"
     listing = {t["id"]: t for t in json.loads((folder / "templates.json").read_text())["templates"]}
     build.build("release", targets=["dynamo_jinja_bench", "dynamo-conformance"], with_deps=False)
+    crate = minijinja_crate()
+    if args.build_only:
+        return 0
     binaries = pathlib.Path(os.environ["DYNAMO_BIN_DIR"])
 
     cases = []
@@ -81,6 +105,7 @@ def main():
             [binaries / "dynamo_jinja_bench", "--benchmark_format=json", "--benchmark_repetitions=5",
              f"--benchmark_min_time={args.seconds / 5}"], env={**os.environ, "DYNAMO_TEMPLATE_CASES": file.name},
             check=True, capture_output=True, text=True).stdout
+        by_crate = crate_times(crate, file.name, args.seconds)
     ours = {row["run_name"]: row for row in json.loads(report)["benchmarks"] if row.get("aggregate_name") == "median"}
     renderer = subprocess.Popen([binaries / "dynamo-conformance", "render"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
@@ -99,19 +124,26 @@ def main():
         except Exception as error:
             mini, why = None, str(error).splitlines()[0]
             print(f"minijinja does not render {case['name']}: {why}", file=sys.stderr)
+        crate_row = by_crate.get(case["name"], {})
+        if "error" in crate_row:
+            print(f"the crate minijinja does not render {case['name']}: {crate_row['error']}", file=sys.stderr)
         rows.append({"name": case["name"], "bytes": len(expected.encode()), "equal": got == expected,
                      "ours_us": ours["render/" + case["name"]]["cpu_time"],
                      "compile_us": ours["compile/" + case["name"]]["cpu_time"],
-                     "jinja2_us": median_us(lambda: compiled.render(**case["context"]), args.seconds), "minijinja_us": mini})
+                     "jinja2_us": median_us(lambda: compiled.render(**case["context"]), args.seconds), "minijinja_us": mini,
+                     "minijinja_crate_us": crate_row.get("us")})
     if args.json:
         print(json.dumps(rows, indent=1))
     else:
-        print(f"{'':36}{'bytes':>8}{'ours':>9}{'Jinja2':>9}{'minijinja':>11}{'x Jinja2':>10}{'x mini':>8}{'compile':>9}")
+        print(f"{'':36}{'bytes':>8}{'ours':>9}{'Jinja2':>9}{'minijinja':>11}{'crate':>9}{'compile':>9}")
         for r in rows:
-            mini = f"{r['minijinja_us']:11.1f}" if r["minijinja_us"] else f"{'-':>11}"
-            times = f"{r['minijinja_us'] / r['ours_us']:8.1f}" if r["minijinja_us"] else f"{'-':>8}"
-            print(f"{r['name']:36}{r['bytes']:8}{r['ours_us']:9.1f}{r['jinja2_us']:9.1f}{mini}"
-                  f"{r['jinja2_us'] / r['ours_us']:10.1f}{times}{r['compile_us']:9.1f}{'' if r['equal'] else '  BYTES DIFFER'}")
+            others = [(f"{r[key]:{width}.1f}" if r[key] else f"{'-':>{width}}") for key, width in
+                      (("jinja2_us", 9), ("minijinja_us", 11), ("minijinja_crate_us", 9))]
+            print(f"{r['name']:36}{r['bytes']:8}{r['ours_us']:9.1f}{''.join(others)}{r['compile_us']:9.1f}"
+                  f"{'' if r['equal'] else '  BYTES DIFFER'}")
+            times = [(f"{r[key] / r['ours_us']:{width - 1}.1f}x" if r[key] else " " * width) for key, width in
+                     (("jinja2_us", 9), ("minijinja_us", 11), ("minijinja_crate_us", 9))]
+            print(f"{'':53}{''.join(times)}")
     return 0 if all(r["equal"] for r in rows) else 1
 
 

@@ -64,5 +64,59 @@ TEST_F(ApproximateIndexTest, AWorkerThatReturnedIsNotExpiredByItsFormerLife) {
   EXPECT_EQ(held(1), 8u);
 }
 
+// Routes a chain of its own for each request; returns how many blocks of it the worker holds.
+struct Chains {
+  explicit Chains(ApproximateIndexOptions options) : index(options), reader(index.index()) {}
+  void route(std::uint64_t chain, std::size_t count, base::SteadyTime now) {
+    const auto blocks = blocks_of(chain);
+    index.routed({WorkerId{1}, DpRank{0}}, std::span(blocks).first(count),
+                 tokens::sequence_hashes(blocks), now);
+  }
+  std::uint32_t held(std::uint64_t chain) {
+    const auto found = reader.find_matches(blocks_of(chain));
+    return found.empty() ? 0 : found[0].blocks;
+  }
+  static std::vector<LocalHash> blocks_of(std::uint64_t chain) {
+    std::vector<LocalHash> out;
+    for (std::uint64_t i = 0; i < 10; ++i) out.push_back(LocalHash{chain * 100 + i});
+    return out;
+  }
+  ApproximateIndex index;
+  PrefixIndex::Reader reader;
+};
+
+TEST(ApproximateIndex, AboveItsSizeTheLeastRecentlyRoutedTailsGo) {
+  Chains chains({.policy = ApproximatePolicy::lru, .blocks_max = 30, .prune_target_ratio = 0.8});
+  base::SteadyTime now{seconds(1)};
+  for (std::uint64_t chain = 1; chain <= 3; ++chain) chains.route(chain, 10, now);
+  chains.route(1, 4, now);  // the head of the first is used again
+  chains.route(4, 10, now);
+  // 40 became 24: the rest of the first, and the second; of the third nothing.
+  EXPECT_EQ(chains.index.blocks(), 24u);
+  EXPECT_EQ(chains.held(1), 4u);
+  EXPECT_EQ(chains.held(2), 0u);
+  EXPECT_EQ(chains.held(3), 10u);
+  EXPECT_EQ(chains.held(4), 10u);
+  EXPECT_EQ(chains.index.expire(now + seconds(100000)), 0u);
+  EXPECT_FALSE(chains.index.next_expiry());
+}
+
+TEST(ApproximateIndex, OfOneRequestTheDeepestBlocksGoFirst) {
+  Chains chains({.blocks_max = 15, .prune_target_ratio = 0.8});
+  chains.route(1, 10, {});
+  chains.route(2, 10, {});
+  EXPECT_EQ(chains.index.blocks(), 12u);
+  EXPECT_EQ(chains.held(1), 2u);
+  EXPECT_EQ(chains.held(2), 10u);
+}
+
+TEST(ApproximateIndex, RenewingForeverTakesNoMoreMemory) {
+  Chains chains({.policy = ApproximatePolicy::lru});
+  base::SteadyTime now{};
+  for (int i = 0; i < 20'000; ++i) chains.route(1, 10, now += milliseconds(10));
+  EXPECT_EQ(chains.index.blocks(), 10u);
+  EXPECT_EQ(chains.held(1), 10u);
+}
+
 }  // namespace
 }  // namespace dynamo::kv_router::approximate_index_test

@@ -245,13 +245,13 @@ void EventOrder::recovered_events(WorkerKey worker, RecoveryId id, std::vector<R
 }
 
 void EventOrder::recovered_dump(WorkerKey worker, RecoveryId id, std::vector<RouterEvent> events,
-                                std::uint64_t last_event_id, base::SteadyTime now,
+                                std::optional<std::uint64_t> last_event_id, base::SteadyTime now,
                                 Actions& actions) {
   Source* source = find(worker, id);
   if (source == nullptr) return;
   // A dump older than what is applied would bring back what was removed since; of a degraded source
   // the events since are at hand.
-  if (source->cursor && last_event_id < *source->cursor && !source->degraded)
+  if (source->cursor && last_event_id && *last_event_id < *source->cursor && !source->degraded)
     return retry(*source, now, actions);
   if (std::any_of(events.begin(), events.end(),
                   [&](const RouterEvent& event) { return event.key() != worker; }))

@@ -296,7 +296,7 @@ Result<Selection> Selector::select(const SelectionRequest& request,
   Selection out;
   for (std::size_t i = 0; i < rows_.size(); ++i) {
     costs_[rows_[i]] = row_costs_[i];
-    out.approximate_candidates += is_exact(candidates[rows_[i]].freshness) ? 0 : 1;
+    out.approximate_candidates += candidates[rows_[i]].approximate() ? 1 : 0;
   }
   const std::size_t chosen =
       config.generation == CostGeneration::v0_9 && config.router_temperature == 0
@@ -304,7 +304,7 @@ Result<Selection> Selector::select(const SelectionRequest& request,
           : pick(row_costs_, config.router_temperature, rng_);
   out.candidate = rows_[chosen];
   out.cost = row_costs_[chosen];
-  out.approximate = !is_exact(candidates[out.candidate].freshness);
+  out.approximate = candidates[out.candidate].approximate();
   return out;
 }
 

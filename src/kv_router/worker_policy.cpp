@@ -48,9 +48,9 @@ Result<Selection> PolicySelector::select(const SelectionRequest& request,
     return fail(Errc::internal, "a worker selection policy picked row " + std::to_string(chosen) +
                                     " of " + std::to_string(rows_.size()));
   Selection out{.candidate = rows_[chosen], .cost = costs_[chosen]};
-  out.approximate = !is_exact(candidates[out.candidate].freshness);
-  out.approximate_candidates = static_cast<std::size_t>(std::ranges::count_if(
-      rows_, [&](std::size_t row) { return !is_exact(candidates[row].freshness); }));
+  out.approximate = candidates[out.candidate].approximate();
+  out.approximate_candidates = static_cast<std::size_t>(
+      std::ranges::count_if(rows_, [&](std::size_t row) { return candidates[row].approximate(); }));
   return out;
 }
 

@@ -48,6 +48,7 @@ Result<WorkerQueryAnswer> events_answer(const Json& body, bool dump) {
   } else if (!dump) {
     for (const RouterEvent& event : events) last = std::max(last, event.event.event_id);
   }
+  if (dump && body.is_array()) return QueriedDump{std::move(events), std::nullopt};
   if (dump) return QueriedDump{std::move(events), last};
   return QueriedEvents{std::move(events), last};
 }
@@ -97,7 +98,7 @@ Listed listed(const WorkerQueryAnswer& answer) noexcept {
   if (const auto* events = std::get_if<QueriedEvents>(&answer))
     return {"Events", &events->events, events->last_event_id, false};
   if (const auto* dump = std::get_if<QueriedDump>(&answer))
-    return {"TreeDump", &dump->events, dump->last_event_id, true};
+    return {"TreeDump", &dump->events, dump->last_event_id.value_or(0), true};
   return {};
 }
 

@@ -104,11 +104,13 @@ class EventOrder {
   /// publisher are stale.
   void on_event(PublisherId publisher, RouterEvent event, base::SteadyTime now, Actions& actions);
 
-  /// Answers. `last_event_id` is the newest id that the answer includes.
+  /// Answers. `last_event_id` is the newest id that the answer includes; of a dump of 0.9 it is not
+  /// known, and the next event is taken to follow it.
   void recovered_events(WorkerKey worker, RecoveryId id, std::vector<RouterEvent> events,
                         std::uint64_t last_event_id, base::SteadyTime now, Actions& actions);
   void recovered_dump(WorkerKey worker, RecoveryId id, std::vector<RouterEvent> events,
-                      std::uint64_t last_event_id, base::SteadyTime now, Actions& actions);
+                      std::optional<std::uint64_t> last_event_id, base::SteadyTime now,
+                      Actions& actions);
   /// The publisher knows no event as new as those asked for; its newest is `newest_event_id`.
   /// Before the cursor: its stream began anew without telling, and a dump is asked for.
   void recovery_too_new(WorkerKey worker, RecoveryId id, std::uint64_t newest_event_id,

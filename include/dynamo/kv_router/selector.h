@@ -80,7 +80,10 @@ struct Candidate {
   std::span<const std::string> taints;  ///< sorted
   /// How far overlap and cached tokens can be trusted; they count the same either way.
   Freshness freshness = Freshness::fresh;
+  bool predicted = false;  ///< the overlap is what was routed there, more than its events say
   std::size_t tree_size_blocks = 0;  ///< that the worker holds in all; breaks ties in 0.9
+
+  bool approximate() const noexcept { return predicted || !is_exact(freshness); }
 };
 
 enum class WorkerPool : std::uint8_t { aggregated, prefill, decode };
@@ -101,9 +104,9 @@ struct SelectionRequest {
 struct Selection {
   std::size_t candidate = 0;  ///< index in the candidates given
   double cost = 0;
-  /// The choice rests on a worker's cache that is not known exactly: that of the chosen one.
+  /// The chosen worker's overlap is not known exactly: events are missing, or it is a prediction.
   bool approximate = false;
-  /// Eligible candidates whose caches are not known exactly.
+  /// Eligible candidates of which that is true.
   std::size_t approximate_candidates = 0;
 };
 

@@ -31,10 +31,11 @@ struct QueriedEvents {
   std::vector<RouterEvent> events;
   std::uint64_t last_event_id = 0;
 };
-/// The worker's whole cache as stores whose ids mean nothing, as of `last_event_id`.
+/// The worker's whole cache as stores whose ids mean nothing, as of `last_event_id` (0.9 does not
+/// say).
 struct QueriedDump {
   std::vector<RouterEvent> events;
-  std::uint64_t last_event_id = 0;
+  std::optional<std::uint64_t> last_event_id;
 };
 struct QueryTooNew {
   std::uint64_t requested_start = 0;
@@ -65,7 +66,7 @@ void write_msgpack(MsgpackWriter& out, const WorkerQueryAnswer& answer);
 /// for a `kind` other than "recovery".
 Result<WorkerQuery> worker_query_from_json(const Json& json);
 Result<WorkerQuery> worker_query_from_msgpack(std::string_view bytes);
-/// Of either generation: of 0.9 a dump's last event id is 0, that of events the newest of them.
+/// Of either generation; the last event id of events of 0.9 is that of the newest of them.
 /// Errors: Errc::protocol; Errc::unimplemented for answers that only state agents give.
 Result<WorkerQueryAnswer> worker_query_answer_from_json(const Json& json);
 Result<WorkerQueryAnswer> worker_query_answer_from_msgpack(std::string_view bytes);

@@ -151,6 +151,8 @@ constexpr FieldTable kChatFields{std::array{
     field<ChatRequest, &ChatRequest::thinking>("thinking"),
     Field<ChatRequest>{"chat_template_args", read_template_args},
     Field<ChatRequest>{"chat_template_kwargs", read_template_args},
+    field<ChatRequest, &ChatRequest::add_generation_prompt>("add_generation_prompt"),
+    field<ChatRequest, &ChatRequest::continue_final_message>("continue_final_message"),
     Field<ChatRequest>{"media_io_kwargs", read_media_args},
     field<ChatRequest, &ChatRequest::mm_processor_kwargs>("mm_processor_kwargs"),
     field<ChatRequest, &ChatRequest::store>("store"),

@@ -63,6 +63,15 @@ Result<void> check_messages(const ChatRequest& request) {
   return {};
 }
 
+Result<void> check_continuation(const ChatRequest& request) {
+  if (!request.continue_final_message.value_or(false) ||
+      !request.add_generation_prompt.value_or(false)) {
+    return {};
+  }
+  return invalid("continue_final_message",
+                 "continue_final_message and add_generation_prompt cannot both be true");
+}
+
 Result<void> check_top_logprobs(const ChatRequest& request) {
   if (!request.top_logprobs || *request.top_logprobs <= kTopLogprobsMax) return {};
   return invalid("top_logprobs", "Top_logprobs must be between 0 and " +
@@ -154,6 +163,7 @@ Result<void> check_all(const ChatRequest& request) {
   DYN_CHECK(check_supported_fields(request));
   DYN_CHECK(check_template_args(request));
   DYN_CHECK(check_messages(request));
+  DYN_CHECK(check_continuation(request));
   DYN_CHECK(check_model(request));
   DYN_CHECK(check_frequency_penalty(request));
   DYN_CHECK(check_logit_bias(request));

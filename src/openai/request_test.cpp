@@ -151,6 +151,19 @@ TEST(OpenAiRequest, ReasoningAndCallArgumentsAreMadeUniform) {
       R"("function":{"name":"f","arguments":"{\"b\":1,\"a\":2}"}}],"reasoning_content":"hm"}])");
 }
 
+TEST(OpenAiRequest, AnAnswerIsEitherBegunByTheTemplateOrContinued) {
+  const auto checked = [](std::string_view members) {
+    const auto request = parse_chat_request(
+        R"({"model":"m","messages":[{"role":"user","content":"x"}],)" + std::string(members) + "}");
+    return request ? validate(*request) : Result<void>(fail(request.error()));
+  };
+  EXPECT_TRUE(checked(R"("add_generation_prompt":false,"continue_final_message":true)"));
+  EXPECT_TRUE(checked(R"("continue_final_message":true)"));
+  const auto both = checked(R"("add_generation_prompt":true,"continue_final_message":true)");
+  ASSERT_FALSE(both);
+  EXPECT_EQ(both.error().param(), "continue_final_message");
+}
+
 TEST(OpenAiRequest, UnknownFieldsCanBeIgnoredAndNvextDropped) {
   const std::string body =
       R"({"model":"m","messages":[{"role":"user","content":"x"}],"foo":1,"nvext":{"zzz":2}})";

@@ -72,6 +72,35 @@ def test_tokenize_and_detokenize_agree(echo):
     assert status == 200 and json.loads(body)["prompt"] == "hello world"
 
 
+def prompt_of(echo, **options):
+    """The text that a chat request becomes, by way of its annotation, and the same by way of /tokenize."""
+    body = {"model": "qwen3", "max_tokens": 1, **options}
+    text = echo.post("/v1/chat/completions", {**body, "stream": True, "nvext": {"annotations": ["formatted_prompt", "token_ids"]}})[2].decode()
+    comments = {e.split("\n")[0]: json.loads(e.split("\n")[1][2:]) for e in events(text) if e.startswith("event: ")}
+    tokens = json.loads(echo.post("/tokenize", {k: v for k, v in body.items() if k != "max_tokens"})[2])["tokens"]
+    assert json.loads(comments["event: token_ids"]) == tokens
+    assert json.loads(echo.post("/detokenize", {"model": "qwen3", "tokens": tokens})[2])["prompt"] == comments["event: formatted_prompt"]
+    return comments["event: formatted_prompt"]
+
+
+def test_the_prompt_ends_as_the_request_says(echo):
+    asked = [{"role": "user", "content": "A number?"}]
+    begun = [*asked, {"role": "assistant", "content": "It is"}]
+    assert prompt_of(echo, messages=asked).endswith("<|im_start|>assistant\n")
+    assert prompt_of(echo, messages=asked, add_generation_prompt=False).endswith("A number?<|im_end|>\n")
+    assert prompt_of(echo, messages=begun, continue_final_message=True).endswith("It is")
+    both = {"model": "qwen3", "messages": begun, "continue_final_message": True, "add_generation_prompt": True}
+    status, _, body = echo.post("/v1/chat/completions", both)
+    assert status == 400 and json.loads(body)["error"]["param"] == "continue_final_message"
+
+
+def test_tools_and_template_arguments_reach_the_prompt(echo):
+    asked = [{"role": "user", "content": "Rain?"}]
+    tools = [{"type": "function", "function": {"name": "get_weather", "description": "", "parameters": {"type": "object", "properties": {}}}}]
+    assert "get_weather" in prompt_of(echo, messages=asked, tools=tools)
+    assert prompt_of(echo, messages=asked, chat_template_kwargs={"enable_thinking": False}).endswith("<think>\n\n</think>\n\n")
+
+
 def test_the_pages_answer(echo):
     assert json.loads(echo.get("/health")[2])["status"] == "healthy"
     assert json.loads(echo.get("/live")[2]) == {"status": "live", "message": "Service is live"}

@@ -45,6 +45,10 @@ struct ChatRequest : GenerationRequest {
   std::optional<std::string> reasoning_effort;
   std::optional<Json> thinking;
   std::optional<Json> chat_template_args;  ///< an object; alias chat_template_kwargs
+  /// As in vLLM: false leaves out the header of the answer at the prompt's end.
+  std::optional<bool> add_generation_prompt;
+  /// As in vLLM: the last message is the beginning of the answer.
+  std::optional<bool> continue_final_message;
   std::optional<Json> media_io_kwargs;
   std::optional<Json> mm_processor_kwargs;
   std::optional<bool> store;

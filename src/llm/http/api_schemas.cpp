@@ -51,6 +51,8 @@ const std::string_view kApiSchemas = R"json({
   "tool_choice":{"oneOf":[{"enum":["none","auto","required"]},{"type":"object"}]},
   "parallel_tool_calls":{"type":"boolean"},
   "reasoning_effort":{"enum":["none","minimal","low","medium","high","xhigh","max"]},
+  "add_generation_prompt":{"type":"boolean","default":true},
+  "continue_final_message":{"type":"boolean","default":false},
   "chat_template_args":{"type":"object"}}}]},
 "CompletionRequest":{"allOf":[{"$ref":"#/components/schemas/GenerationOptions"},
  {"type":"object","required":["prompt"],"properties":{
@@ -64,6 +66,7 @@ const std::string_view kApiSchemas = R"json({
  "model":{"type":"string"},"prompt":{"type":"string"},"messages":{"type":"array","items":{"type":"object"}},
  "add_special_tokens":{"type":"boolean","default":true},
  "add_generation_prompt":{"type":"boolean","default":true},
+ "continue_final_message":{"type":"boolean","default":false},
  "return_token_strs":{"type":"boolean","default":false},
  "tools":{"type":"array","items":{"type":"object"}},"chat_template_kwargs":{"type":"object"}}},
 "DetokenizeRequest":{"type":"object","required":["tokens"],"properties":{

@@ -160,6 +160,8 @@ Result<void> render_and_encode(const openai::ChatRequest& request, const PromptE
   chat.response_format = pointer(request.response_format_json);
   chat.reasoning_effort = effort ? &*effort : nullptr;
   chat.template_args = prompt.template_args ? &*prompt.template_args : nullptr;
+  chat.add_generation_prompt = request.add_generation_prompt.value_or(true);
+  chat.continue_final_message = request.continue_final_message.value_or(false);
   const auto begun = clock.now();
   auto rendering = card.formatter->render(chat);
   const auto rendered = clock.now();

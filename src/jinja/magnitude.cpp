@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "jinja/magnitude.h"
 
+#include <dynamo/base/assert.h>
+
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -186,6 +188,7 @@ double round_to_double(const Magnitude& m, int exponent, bool sticky) noexcept {
       sticky = sticky || (m[i] & ((std::uint32_t{1} << cut) - 1)) != 0;
       top |= std::uint64_t{m[i]} >> cut;
     } else {
+      DYN_ASSERT(at - drop < 64);
       top |= std::uint64_t{m[i]} << (at - drop);
     }
   }

@@ -224,10 +224,12 @@ class Lexer {
       if (is_space(c)) {
         skip_space(after);
         advance(after);
-      } else if (c < 0x80 && is_ascii_digit(static_cast<char>(c)) && lex_number()) {
-      } else if (c == '_' || is_alnum(c) || is_identifier_part(c)) {
+        continue;
+      }
+      if (c < 0x80 && is_ascii_digit(static_cast<char>(c)) && lex_number()) continue;
+      if ((c == '\'' || c == '"') && lex_string()) continue;
+      if (c == '_' || is_alnum(c) || is_identifier_part(c)) {
         lex_name();
-      } else if ((c == '\'' || c == '"') && lex_string()) {
       } else {
         lex_operator(open);
       }

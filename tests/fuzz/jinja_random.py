@@ -13,7 +13,7 @@ VALUES = {
     "q": "it's \"q\"", "nl": "a\nb\n\nc\n", "html": "<b>&\"'</b>", "words": ["one", "Two", "three"], "num": "42", "fl": "4.25",
     "messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": None, "tool_calls": []}],
 }
-NAMES = list(VALUES) + ["missing", "x", "y"]
+NAMES = list(VALUES) + ["missing", "x", "y", "self", "loop"]
 
 
 def word(rng):

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <new>
@@ -50,6 +51,11 @@ class FlatMap {
     }
   }
   std::size_t size() const noexcept { return size_; }
+  /// What `more` entries may cost: a larger array beside the old one.
+  std::size_t growth_bytes(std::size_t more) const noexcept {
+    return (size_ + more) * 4 > capacity_ * 3 ? std::bit_ceil((size_ + more) * 2) * sizeof(Entry)
+                                              : 0;
+  }
 
  private:
   std::size_t mask() const noexcept { return capacity_ - 1; }

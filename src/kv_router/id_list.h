@@ -23,6 +23,10 @@ class IdList {
     ids_[size_] = id;
     return size_++;
   }
+  /// What one more may cost: a larger array beside the old one.
+  std::size_t growth_bytes() const noexcept {
+    return size_ == capacity_ ? (capacity_ + capacity_ / 2 + 4) * sizeof(std::uint32_t) : 0;
+  }
   /// Returns the number that stands at `at` now, or the removed one.
   std::uint32_t erase(CountedHeap& heap, std::uint32_t at) {
     ids_[at] = ids_[--size_];

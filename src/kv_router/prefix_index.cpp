@@ -24,8 +24,12 @@ ApplyStatus PrefixIndex::apply(const RouterEvent& event) {
   return ApplyStatus::applied;
 }
 
-ApplyStatus PrefixIndex::store(WorkerKey worker, const KvStored& stored) {
-  return impl_->trie.store(worker, stored);
+ApplyStatus PrefixIndex::store(WorkerKey worker, const KvStored& stored, std::size_t limit) {
+  return impl_->trie.store(worker, stored, limit);
+}
+std::optional<std::size_t> PrefixIndex::path_to(WorkerKey worker, EngineHash name,
+                                                std::span<LocalHash> leading) const {
+  return impl_->trie.path_to(worker, name, leading);
 }
 ApplyStatus PrefixIndex::remove(WorkerKey worker, std::span<const EngineHash> hashes) {
   return impl_->trie.remove(worker, hashes);

@@ -310,8 +310,7 @@ TEST(PrefixIndex, ChurnEndsAtTheMemoryItBeganWith) {
   };
   fill(0);
   index.settle();
-  const auto bytes = [&] { return index.stats().memory_bytes; };
-  const std::size_t before = bytes();
+  const std::size_t before = index.stats().memory_bytes;
   for (std::uint64_t generation = 1; generation <= 3; ++generation) {
     fill(generation);
     for (std::uint64_t i = 0; i < 2000; ++i) {

@@ -48,8 +48,8 @@ PrefixTrie::~PrefixTrie() {
   for (const Retired& retired : retired_) heap_.release(retired.memory);
 }
 
-ApplyStatus PrefixTrie::store(WorkerKey worker, const KvStored& stored) {
-  const std::size_t count = stored.blocks.size();
+ApplyStatus PrefixTrie::store(WorkerKey worker, const KvStored& stored, std::size_t limit) {
+  std::size_t count = stored.blocks.size();
   const auto* event = reinterpret_cast<const char*>(stored.blocks.data());
   for (std::size_t byte = 0; byte < std::min(count, kPrefetchBlocks) * sizeof(KvBlock); byte += 64)
     __builtin_prefetch(event + byte);
@@ -63,10 +63,11 @@ ApplyStatus PrefixTrie::store(WorkerKey worker, const KvStored& stored) {
   }
   for (std::size_t i = 0; i < std::min(count, kPrefetchBlocks); ++i) table_.prefetch(mixed_[i]);
   if (repeats_a_name(stored)) return ApplyStatus::malformed;
+  count = std::min(count, limit);
   const auto known = slot_of(worker);
   if (stored.parent_hash && !known) return ApplyStatus::parent_not_found;
   if (!stored.parent_hash && count == 0) return ApplyStatus::applied;
-  if (count != 0 && !make_room(count * kBlockBytesMost + kStoreBytesMost)) {
+  if (count != 0 && !make_room(count * kBlockBytesMost + kStoreBytesMost, count)) {
     ++refused_stores_;
     return ApplyStatus::over_budget;
   }
@@ -278,11 +279,16 @@ void PrefixTrie::after_event() {
   if (++events_ % kEventsPerTick == 0) tick_.store(++tick_now_, std::memory_order_relaxed);
   sweep(kSweepNodes);
   if (retired_.size() >= kRetiredMany) reclaim();
+  // Sets of many holders, written anew at each node that an event passes, are not foreseen.
+  if (heap_.bytes() > memory_bytes_max_) make_room(0, 0);
 }
 
-bool PrefixTrie::make_room(std::size_t bytes) {
-  // A table of children may have to double, with the old one still there.
-  bytes += 2 * child_table_bytes_max_;
+bool PrefixTrie::make_room(std::size_t bytes, std::size_t blocks) {
+  // A table of children may have to double, with the old one still there; so may the others.
+  if (bytes != 0)
+    bytes += 2 * child_table_bytes_max_ + shared_nodes_.growth_bytes() + free_ids_.growth_bytes();
+  if (aliases_by_name_.size() != 0)
+    bytes += aliases_by_name_.growth_bytes(blocks) + aliases_by_place_.growth_bytes(blocks);
   if (ids_given_ - free_ids_.size() + bytes / Node::bytes(1) > kIdsMax) return false;
   if (heap_.bytes() + bytes <= memory_bytes_max_) return true;
   reclaim();
@@ -324,6 +330,28 @@ bool PrefixTrie::evict_one() {
   publish_holders(victim, {});
   tidy_upwards(victim);
   return true;
+}
+
+std::optional<std::size_t> PrefixTrie::path_to(WorkerKey worker, EngineHash name,
+                                               std::span<LocalHash> leading) const {
+  const auto slot = slot_of(worker);
+  if (!slot) return std::nullopt;
+  const Place place = find_name(*slot, name, EngineHashTable::mix(name));
+  if (place.node == nullptr) return std::nullopt;
+  std::size_t depth = place.index + 1;
+  for (const Node* node = node_at(place.node->parent); node != &root_ && depth < leading.size();
+       node = node_at(node->parent))
+    depth += node->length();
+  if (depth >= leading.size()) return leading.size();
+  std::size_t end = depth;
+  std::uint32_t length = place.index + 1;
+  for (const Node* node = place.node; node != &root_;) {
+    end -= length;
+    std::copy_n(node->locals(), length, leading.begin() + static_cast<std::ptrdiff_t>(end));
+    node = node_at(node->parent);
+    length = node->length();
+  }
+  return depth;
 }
 
 std::size_t PrefixTrie::blocks(WorkerKey worker) const {

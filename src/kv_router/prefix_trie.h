@@ -66,7 +66,9 @@ class PrefixTrie {
   PrefixTrie(const PrefixTrie&) = delete;
   PrefixTrie& operator=(const PrefixTrie&) = delete;
 
-  ApplyStatus store(WorkerKey worker, const KvStored& stored);
+  ApplyStatus store(WorkerKey worker, const KvStored& stored, std::size_t limit);
+  std::optional<std::size_t> path_to(WorkerKey worker, EngineHash name,
+                                     std::span<LocalHash> leading) const;
   ApplyStatus remove(WorkerKey worker, std::span<const EngineHash> hashes);
   void clear(WorkerKey worker);
   void remove_worker(WorkerId worker);
@@ -197,7 +199,7 @@ class PrefixTrie {
   bool is_above(Place block, Place at) const noexcept;
   void insert(Slot slot, Place at, std::size_t first, std::size_t end);
   bool remove_batch(Slot slot, std::span<const EngineHash> hashes);
-  bool make_room(std::size_t bytes);
+  bool make_room(std::size_t bytes, std::size_t blocks);
   bool evict_one();
   void touch(Node* node) noexcept { node->used.store(tick_now_, std::memory_order_relaxed); }
   void after_event();
@@ -261,8 +263,9 @@ class TrieReader {
 
  private:
   void descend(const LocalHash* query, std::uint32_t count, bool early_exit);
-  void report(Slot slot, std::uint32_t depth);
-  void report_all(std::uint32_t depth);
+  void report(Slot slot, std::uint32_t depth) noexcept;
+  void report_all(std::uint32_t depth) noexcept;
+  void expect(std::size_t workers);
 
   PrefixTrie& trie_;
   EpochDomain::Seat* seat_;
@@ -271,7 +274,9 @@ class TrieReader {
   Slot slot_ = 0;
   std::vector<std::uint64_t> bits_;
   std::size_t words_ = 0;
+  // Each worker is reported once, so what the first node says bounds them all.
   std::vector<WorkerOverlap> found_;
+  std::size_t found_count_ = 0;
 };
 
 }  // namespace dynamo::kv_router::detail

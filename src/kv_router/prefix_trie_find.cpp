@@ -26,25 +26,29 @@ TrieReader::~TrieReader() {
 
 std::span<const WorkerOverlap> TrieReader::find_matches(std::span<const LocalHash> sequence,
                                                         bool early_exit) {
-  found_.clear();
-  if (sequence.empty()) return found_;
+  found_count_ = 0;
+  if (sequence.empty()) return {};
   trie_.epochs_.enter(*seat_);
   descend(sequence.data(), static_cast<std::uint32_t>(std::min<std::size_t>(sequence.size(), ~0u)),
           early_exit);
   EpochDomain::exit(*seat_);
-  return found_;
+  return {found_.data(), found_count_};
 }
 
-void TrieReader::report(Slot slot, std::uint32_t depth) {
+void TrieReader::expect(std::size_t workers) {
+  if (found_.size() < workers) found_.resize(std::max<std::size_t>(workers, 64));
+}
+
+void TrieReader::report(Slot slot, std::uint32_t depth) noexcept {
   if (depth == 0) return;
   const SlotOwner& owner = trie_.owners_[slot];
   if (!owner.alive.load(std::memory_order_acquire)) return;
-  found_.push_back({{WorkerId{owner.worker.load(std::memory_order_relaxed)},
-                     DpRank{owner.rank.load(std::memory_order_relaxed)}},
-                    depth});
+  found_[found_count_++] = {{WorkerId{owner.worker.load(std::memory_order_relaxed)},
+                             DpRank{owner.rank.load(std::memory_order_relaxed)}},
+                            depth};
 }
 
-void TrieReader::report_all(std::uint32_t depth) {
+void TrieReader::report_all(std::uint32_t depth) noexcept {
   if (depth == 0) return;
   for (std::size_t word = 0; word < words_; ++word)
     for (std::uint64_t bits = bits_[word]; bits != 0; bits &= bits - 1)
@@ -72,6 +76,7 @@ void TrieReader::descend(const LocalHash* query, std::uint32_t count, bool early
     if (holders.is_one()) {
       const Slot slot = holders.slot();
       if (single_ && slot_ != slot) break;
+      if (first) expect(1);
       if (!single_ && !first) {
         if (!is_candidate(slot)) break;
         bits_[slot / 64u] &= ~(std::uint64_t{1} << slot % 64u);
@@ -94,6 +99,7 @@ void TrieReader::descend(const LocalHash* query, std::uint32_t count, bool early
         }
       } else if (first) {
         first = false;
+        expect(std::size_t{set.words} * 64 + set.cutoffs);
         words_ = set.words;
         if (bits_.size() < words_) bits_.resize(words_);
         std::copy_n(set.full(), words_, bits_.begin());

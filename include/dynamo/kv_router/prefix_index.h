@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -57,7 +58,8 @@ class PrefixIndex {
   PrefixIndex& operator=(const PrefixIndex&) = delete;
 
   ApplyStatus apply(const RouterEvent& event);
-  ApplyStatus store(WorkerKey worker, const KvStored& stored);
+  /// With `limit`, only so many leading blocks of the event are stored, once all of it was checked.
+  ApplyStatus store(WorkerKey worker, const KvStored& stored, std::size_t limit = ~std::size_t{0});
   ApplyStatus remove(WorkerKey worker, std::span<const EngineHash> hashes);
   /// In time proportional to what the worker alone holds; shared blocks are tidied up bit by bit by
   /// later events.
@@ -67,6 +69,11 @@ class PrefixIndex {
   /// Finishes all tidying now and frees what no reader can see.
   void settle();
 
+  /// The number of blocks up to and with the one that the worker calls `name`, at most
+  /// `leading.size()`; if it is less, `leading` begins with their local hashes. Nothing when the
+  /// worker has no such block.
+  std::optional<std::size_t> path_to(WorkerKey worker, EngineHash name,
+                                     std::span<LocalHash> leading) const;
   /// Blocks that the worker holds.
   std::size_t blocks(WorkerKey worker) const;
   /// Every block of every worker, sorted.

@@ -71,6 +71,21 @@ Result<void> check_choice(std::span<const ToolDefinition> tools, ToolChoice choi
   return {};
 }
 
+/// The tool parser of a syntax that is thoughts and calls in one; empty for all others.
+std::string_view own_tool_parser(detail::ReasoningEngine engine) noexcept {
+  switch (engine) {
+    case detail::ReasoningEngine::gpt_oss:
+      return "harmony";
+    case detail::ReasoningEngine::inkling:
+      return "inkling";
+    case detail::ReasoningEngine::muse:
+      return "muse_glimmer";
+    case detail::ReasoningEngine::delimited:
+      break;
+  }
+  return {};
+}
+
 Json parameters_of(const ToolDefinition& tool) {
   if (tool.parameters != nullptr && tool.parameters->is_object()) return *tool.parameters;
   return Json::object({{"type", "object"}, {"properties", Json::object()}});
@@ -194,7 +209,10 @@ Result<OutputPlan> plan_output(const OutputRequest& request) {
     return fail(Errc::invalid_argument,
                 "a named tool_choice needs the tool-call parser kimi_k3 for this model");
   }
-  if (tool == nullptr && has_tools && request.tool_choice == ToolChoice::automatic) {
+  const std::string_view own_tools =
+      reasoning != nullptr ? own_tool_parser(reasoning->engine) : std::string_view();
+  if (tool == nullptr && own_tools.empty() && has_tools &&
+      request.tool_choice == ToolChoice::automatic) {
     static std::atomic<bool> warned = false;
     if (!warned.exchange(true)) DYN_LOG_WARN("parsers", "tools_without_tool_call_parser");
   }
@@ -225,6 +243,8 @@ Result<OutputPlan> plan_output(const OutputRequest& request) {
     if (!off || channels || kimi_k3 || reasoning->strips_opener_when_off) {
       options.reasoning_parser = std::string(reasoning->name);
     }
+    // A call is a message like any other there: without its parser the markup would be shown.
+    if (options.tool_parser.empty()) options.tool_parser = std::string(own_tools);
     if (off) {
       options.starting_state = StartingState::response;
     } else if (prompt_opens_reasoning(request.reasoning_parser, request.rendered_prompt)) {

@@ -3,6 +3,7 @@
 #include <dynamo/parsers/request_policy.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -48,6 +49,26 @@ TEST(PlanOutput, ChoiceNoneSwitchesCallsOff) {
   EXPECT_TRUE(plan->options.tool_parser.empty());
   EXPECT_EQ(plan->options.reasoning_parser, "qwen3");
   EXPECT_TRUE(plan->drop_calls);
+}
+
+TEST(PlanOutput, FamiliesThatWriteCallsAsMessagesNeverShowThem) {
+  for (const auto& [reasoning, tool] :
+       {std::pair("gpt_oss", "harmony"), std::pair("inkling", "inkling"),
+        std::pair("muse", "muse_glimmer")}) {
+    const auto plan = plan_output({.tool_parser = {}, .reasoning_parser = reasoning});
+    ASSERT_TRUE(plan);
+    EXPECT_EQ(plan->options.tool_parser, tool);
+    EXPECT_TRUE(plan->drop_calls);
+  }
+  const Tools tools;
+  const auto none = plan_output({.tool_parser = "hermes",
+                                 .reasoning_parser = "gpt_oss",
+                                 .tools = tools.list,
+                                 .tool_choice = ToolChoice::none});
+  EXPECT_EQ(none->options.tool_parser, "harmony");
+  const auto other =
+      plan_output({.tool_parser = "hermes", .reasoning_parser = "gpt_oss", .tools = tools.list});
+  EXPECT_EQ(other->options.tool_parser, "hermes");
 }
 
 TEST(PlanOutput, ForcedChoiceIsReadAsGuidedJsonUnlessAStructuralTagIsActive) {

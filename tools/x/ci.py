@@ -65,7 +65,7 @@ def tidy():
 
 
 def fuzzing():
-    fuzz.run("all", 210)
+    fuzz.run("all", 210, repeatable=True)
     fuzz.run("jinja-differential", 4000)
 
 

@@ -6,6 +6,7 @@ what differs with what reproduces it, and its status is 1 when something does.
 """
 import os
 import re
+import shutil
 import subprocess
 
 import build
@@ -21,8 +22,12 @@ def targets():
     return sorted({m.group(1) for m in re.finditer(r"^dynamo_fuzz_(\w+):", listing, re.M)})
 
 
-def run_one(name, seconds, arguments=()):
-    grown = CACHE / "fuzz" / name
+def run_one(name, seconds, arguments=(), repeatable=False):
+    """`repeatable`: the same inputs in the same order each time (as far as the time goes), from the kept corpus alone."""
+    grown = ROOT / "build" / "fuzz" / "grown" / name if repeatable else CACHE / "fuzz" / name
+    if repeatable:
+        shutil.rmtree(grown, ignore_errors=True)
+        arguments = ("-seed=1", *arguments)
     grown.mkdir(parents=True, exist_ok=True)
     seeds = [str(CORPUS / name)] if (CORPUS / name).is_dir() else []
     artifacts = ROOT / "build" / "fuzz" / "artifacts"
@@ -54,7 +59,7 @@ def run_differential(script, count, arguments=()):
                 *(["--count", count] if count else []), *arguments)
 
 
-def run(target, amount=None, arguments=()):
+def run(target, amount=None, arguments=(), repeatable=False):
     """`amount` is in seconds for fuzz targets and in inputs for comparisons. "all" means all fuzz targets."""
     deps.ensure()
     if target in differentials():
@@ -74,7 +79,7 @@ def run(target, amount=None, arguments=()):
     failed = []
     for name in chosen:
         try:
-            run_one(name, share, arguments)
+            run_one(name, share, arguments, repeatable)
         except Failure as failure:
             failed.append(str(failure))
     if failed:

@@ -49,8 +49,11 @@ struct OutputPlan {
   bool drop_calls = false;
 };
 
-/// Spec 10.1, 10.2, 10.4, 10.5. Errors: Errc::invalid_argument as OutputParser::create; a forced
-/// choice without tools, or naming none of them; a named choice of kimi_k3 without its parser.
+/// Spec 10.1, 10.2, 10.4, 10.5. Where thoughts and calls are messages of one syntax (gpt_oss,
+/// inkling, muse), the calls' parser runs with the thoughts' even if the model names none, so that
+/// no markup is shown; the calls reach the client only if the request has tools. Errors:
+/// Errc::invalid_argument as OutputParser::create; a forced choice without tools, or naming none of
+/// them; a named choice of kimi_k3 without its parser.
 Result<OutputPlan> plan_output(const OutputRequest& request);
 
 /// Whether the request switches thinking off for this reasoning parser (spec 10.2).

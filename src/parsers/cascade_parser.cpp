@@ -9,7 +9,7 @@ void CascadeParser::pass_on(std::vector<Event>& out) {
   for (Event& event : events_) {
     if (event.kind == EventKind::text) {
       calls_->feed(event.text, out);
-    } else {
+    } else if (event.kind == EventKind::reasoning) {
       out.push_back(std::move(event));
     }
   }

@@ -95,8 +95,8 @@ DelimitedParser::DelimitedParser(const ParserOptions& options, ReasoningSpec rea
       grammar_(std::move(grammar)),
       text_set_(text_markers(reasoning_, grammar_.get())),
       thought_set_(thought_markers(reasoning_, grammar_.get())),
-      markup_set_(markup_only(reasoning_, grammar_.get())),
       reads_words_(grammar_ != nullptr && grammar_->reads_words()) {
+  emitter_.guard(markup_only(reasoning_, grammar_.get()));
   const bool given = options.starting_state != StartingState::unspecified;
   const bool inside =
       given ? options.starting_state == StartingState::reasoning : reasoning_.starts_inside;
@@ -128,7 +128,7 @@ std::size_t DelimitedParser::step(std::string_view window, bool at_end) {
     case State::call:
       return step_call(window, at_end);
     case State::verbatim:
-      emitter_.text(window);
+      emitter_.text(window, true);
       return window.size();
   }
   return 0;
@@ -141,8 +141,7 @@ std::size_t DelimitedParser::take_run(std::string_view input) {
     case State::text:
       size = text_set_.unmarked(input);
       if (size == 0) return 0;
-      emit_text(input.substr(0, size));
-      tail_.clear();
+      emit_text(input.substr(0, size), true);
       return size;
     case State::reasoning:
       if (label_due_) return 0;
@@ -152,7 +151,7 @@ std::size_t DelimitedParser::take_run(std::string_view input) {
     case State::call:
       return taken_.empty() ? grammar_->take_run(input, emitter_) : 0;
     case State::verbatim:
-      emitter_.text(input);
+      emitter_.text(input, true);
       return input.size();
     default:
       return 0;
@@ -178,7 +177,6 @@ void DelimitedParser::end(OutputEnd end, std::string_view rest) {
     give_back(std::exchange(undecided_, {}));
     return;
   }
-  emitter_.text(std::exchange(behind_seam_, {}));
   if (!thought_.empty()) emitter_.reasoning(std::exchange(thought_, {}));
 }
 
@@ -198,16 +196,12 @@ bool DelimitedParser::reject(std::string_view rest) {
   return text.size() > certain.size();
 }
 
-void DelimitedParser::emit_text(std::string_view piece) {
+void DelimitedParser::emit_text(std::string_view piece, bool closed) {
   if (piece.empty()) return;
   last_ = piece.back();
   if (only_space_ && !std::ranges::all_of(piece, is_json_space)) only_space_ = false;
   if (reads_words_) note_word(piece);
-  if (seam_.empty()) {
-    emitter_.text(piece);
-  } else {
-    emit_behind_seam(piece);
-  }
+  emitter_.text(piece, closed);
 }
 
 void DelimitedParser::note_word(std::string_view piece) {
@@ -221,32 +215,6 @@ void DelimitedParser::note_word(std::string_view piece) {
   constexpr std::size_t kBytesLimit = 2 * kNameBytesLimit;
   if (text.size() - begin > kBytesLimit) begin = text.size() - kBytesLimit;
   word_.erase(0, begin);
-}
-
-// `text` was emitted. Behind it stands a marker, or what may become one, unless it is the last.
-void DelimitedParser::note_tail(std::string_view text, bool followed) {
-  if (!followed) {
-    tail_.clear();
-    return;
-  }
-  if (text.empty()) return;
-  tail_ += text.substr(text.size() - std::min(text.size(), markup_set_.longest_bytes()));
-  const MarkerSet::Hit hit = markup_set_.scan(tail_, false);
-  tail_.erase(0, hit.id == MarkerSet::kNone ? hit.position : tail_.size());
-}
-
-void DelimitedParser::emit_behind_seam(std::string_view piece) {
-  behind_seam_ += piece;
-  while (true) {
-    const std::string joined = seam_ + behind_seam_;
-    const MarkerSet::Hit hit = markup_set_.scan(joined, false);
-    if (hit.position >= seam_.size()) break;
-    if (hit.id == MarkerSet::kNone) return;  // may still be completed
-    behind_seam_.erase(0, hit.position + hit.length - seam_.size());
-    if (behind_seam_.empty()) return;
-  }
-  seam_.clear();
-  emitter_.text(std::exchange(behind_seam_, {}));
 }
 
 void DelimitedParser::emit_reasoning(std::string_view piece) {
@@ -318,9 +286,8 @@ std::size_t DelimitedParser::step_undecided(std::string_view window, bool at_end
 
 std::size_t DelimitedParser::step_text(std::string_view window, bool at_end) {
   const MarkerSet::Hit hit = text_set_.scan(window, at_end);
-  emit_text(window.substr(0, hit.position));
-  note_tail(window.substr(0, hit.position), hit.position < window.size());
-  if (hit.id != MarkerSet::kNone && seam_.empty()) seam_ = tail_;
+  emit_text(window.substr(0, hit.position), hit.position == window.size());
+  if (hit.id != MarkerSet::kNone) emitter_.marker();
   switch (hit.id) {
     case MarkerSet::kNone:
       return hit.position;

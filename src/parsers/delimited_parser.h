@@ -48,10 +48,8 @@ class DelimitedParser final : public BytewiseParser {
   std::size_t step_reasoning(std::string_view window, bool at_end);
   std::size_t step_call(std::string_view window, bool at_end);
   std::size_t enter_grammar(int id, std::string_view window, const MarkerSet::Hit& hit);
-  void emit_text(std::string_view piece);
+  void emit_text(std::string_view piece, bool closed = false);
   void note_word(std::string_view piece);
-  void note_tail(std::string_view text, bool followed);
-  void emit_behind_seam(std::string_view piece);
   void emit_reasoning(std::string_view piece);
   void enter_reasoning();
   void leave_reasoning();
@@ -63,7 +61,6 @@ class DelimitedParser final : public BytewiseParser {
   MarkerSet text_set_;
   MarkerSet thought_set_;
   MarkerSet boundary_set_;  // for State::undecided
-  MarkerSet markup_set_;    // of text_set_, what can be nothing but markup
 
   State state_ = State::text;
   State after_start_ = State::text;
@@ -74,10 +71,6 @@ class DelimitedParser final : public BytewiseParser {
   char last_ = 0;
   std::string start_space_;  // in State::start
   std::string word_;         // at the end of the text, if the grammar reads words
-  // Where a marker was taken out, the texts before and behind it must not form another one.
-  std::string tail_;         // end of the text so far, if it is a proper prefix of a marker
-  std::string seam_;         // end of the text before, a proper prefix of a marker
-  std::string behind_seam_;  // text behind it that may complete the marker
   std::string undecided_;    // in State::undecided
   std::string thought_;      // a thought that is delivered whole
   std::string taken_;        // by the grammar, while it may yet be text

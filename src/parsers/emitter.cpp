@@ -63,7 +63,7 @@ void Emitter::release_reasoning(EventKind as) {
   held_blank_.clear();
 }
 
-void Emitter::text(std::string_view piece) {
+void Emitter::show(std::string_view piece) {
   if (piece.empty()) return;
   if (trace_ != nullptr) {
     if (trace_->items.empty() || trace_->items.back().kind != Trace::Kind::text) {
@@ -90,6 +90,16 @@ void Emitter::text(std::string_view piece) {
   push_text(held_space_);
   held_space_.clear();
   blank_bytes_ = 0;
+}
+
+void Emitter::text_without(const MarkerSet& markers, std::string_view text) {
+  while (!text.empty()) {
+    const MarkerSet::Hit hit = markers.scan(text, false);
+    this->text(text.substr(0, hit.position));
+    marker();
+    if (hit.id == MarkerSet::kNone) break;
+    text.remove_prefix(hit.position + hit.length);
+  }
 }
 
 void Emitter::reasoning(std::string_view piece) {
@@ -203,6 +213,7 @@ void Emitter::mark(Trace::Kind kind, int id) {
 }
 
 void Emitter::finish() {
+  show(seam_.finish());
   held_space_.clear();
   if (hold_reasoning_) {
     release_reasoning(content_seen_ ? EventKind::reasoning : EventKind::text);

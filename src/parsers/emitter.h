@@ -8,7 +8,11 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
+
+#include "parsers/marker_set.h"
+#include "parsers/text_seam.h"
 
 namespace dynamo::parsers::detail {
 
@@ -55,7 +59,14 @@ class Emitter {
   /// Records everything in `trace` too. Whole delivery only.
   void record(Trace* trace) noexcept { trace_ = trace; }
 
-  void text(std::string_view piece);
+  /// What may not be formed by texts around a marker that was taken out (text_seam.h).
+  void guard(MarkerSet markup) { seam_ = TextSeam(std::move(markup)); }
+  /// `closed`: the piece is known not to end with the beginning of a marker.
+  void text(std::string_view piece, bool closed = false) { show(seam_.text(piece, closed)); }
+  /// Text that may hold markers, without them.
+  void text_without(const MarkerSet& markers, std::string_view text);
+  /// A marker was taken out of the text here.
+  void marker() { seam_.marker(); }
   void reasoning(std::string_view piece);
 
   /// A call begins; its arguments follow. An empty id is generated.
@@ -81,6 +92,7 @@ class Emitter {
   std::size_t held_bytes_limit() const noexcept { return held_bytes_limit_; }
 
  private:
+  void show(std::string_view piece);
   void push(EventKind kind, std::string_view piece);
   void push_text(std::string_view piece);
   void release_reasoning(EventKind as);
@@ -99,6 +111,7 @@ class Emitter {
   std::size_t held_bytes_limit_;
   base::Rng* rng_;
 
+  TextSeam seam_;
   std::uint32_t next_index_ = 0;
   bool in_call_ = false;
   bool filtered_ = false;   // the open call is not for the client

@@ -93,6 +93,9 @@ const ReasoningFamily* find_reasoning_family(std::string_view name) noexcept;
 /// As find, with the reference's fallback to "basic" (one warning per process).
 const ReasoningFamily& reasoning_family_or_basic(std::string_view name);
 
+/// The tool parser of a syntax that is thoughts and calls in one; empty for all others.
+std::string_view own_tool_parser(ReasoningEngine engine) noexcept;
+
 std::span<const ToolFamily> tool_families() noexcept;
 std::span<const ReasoningFamily> reasoning_families() noexcept;
 

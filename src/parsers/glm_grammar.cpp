@@ -98,7 +98,9 @@ class GlmGrammar final : public Grammar {
     const bool started = out.in_call();
     const bool revocable = out.revocable();
     if (started) out.abandon_call();
-    if (end == OutputEnd::length && (!started || revocable)) out.text(without_tags(taken_));
+    if (end == OutputEnd::length && (!started || revocable)) {
+      out.text_without(MarkerSet(text_markers_of_tags()), taken_);
+    }
     return false;
   }
 
@@ -110,18 +112,6 @@ class GlmGrammar final : public Grammar {
     if (std::exchange(reopened_, false)) return;
     const std::size_t room = context_.held_bytes_limit - taken_.size();
     taken_ += consumed.substr(0, room);
-  }
-
-  std::string without_tags(std::string_view text) const {
-    const MarkerSet tags(text_markers_of_tags());
-    std::string plain;
-    while (!text.empty()) {
-      const MarkerSet::Hit hit = tags.scan(text, false);
-      plain += text.substr(0, hit.position);
-      if (hit.id == MarkerSet::kNone) break;
-      text.remove_prefix(hit.position + hit.length);
-    }
-    return plain;
   }
 
   static std::vector<Marker> text_markers_of_tags() {

@@ -81,30 +81,32 @@ HarmonyParser::HarmonyParser(const ParserOptions& options, Role role)
                 {"<|channel|>", kChannel},
                 {"<|constrain|>", kConstrain},
                 {"<|return|>", kReturn},
-                {"<|call|>", kCall}}) {}
+                {"<|call|>", kCall}}) {
+  emitter_.guard(markers_);
+}
 
 std::size_t HarmonyParser::step(std::string_view window, bool at_end) {
   if (state_ == State::handed_over) {
-    emitter_.text(window);
+    emitter_.text(window, true);
     return window.size();
   }
   // A marker that is cut off is markup in a header or call, and text elsewhere.
   const bool markup = state_ == State::header || (state_ == State::body && body_ == Body::call);
   const MarkerSet::Hit hit = markers_.scan(window, at_end && !markup);
-  take_text(window.substr(0, hit.position));
+  take_text(window.substr(0, hit.position), hit.position == window.size());
   if (hit.id != MarkerSet::kNone) take_marker(hit.id, window.substr(hit.position, hit.length));
   return hit.position + hit.length;
 }
 
 std::size_t HarmonyParser::take_run(std::string_view input) {
   if (state_ == State::handed_over) {
-    emitter_.text(input);
+    emitter_.text(input, true);
     return input.size();
   }
   const bool decided = state_ == State::body && body_ != Body::undecided;
   if (!decided && !(state_ == State::outside && outside_text_)) return 0;
   const std::size_t size = markers_.unmarked(input);
-  take_text(input.substr(0, size));
+  take_text(input.substr(0, size), true);
   return size;
 }
 
@@ -121,8 +123,13 @@ void HarmonyParser::end(OutputEnd, std::string_view) {
   body_ = Body::dropped;
 }
 
-void HarmonyParser::take_text(std::string_view piece) {
+void HarmonyParser::show(std::string_view piece) {
+  emitter_.text(piece, closed_);
+}
+
+void HarmonyParser::take_text(std::string_view piece, bool closed) {
   if (piece.empty()) return;
+  closed_ = closed;
   switch (state_) {
     case State::outside:
       take_outside(piece);
@@ -175,7 +182,7 @@ bool HarmonyParser::may_be_json() {
 // Text without any message is an answer too; white space around messages is layout.
 void HarmonyParser::take_outside(std::string_view piece) {
   if (outside_text_) {
-    emitter_.text(piece);
+    show(piece);
     return;
   }
   space_ += piece;
@@ -184,7 +191,7 @@ void HarmonyParser::take_outside(std::string_view piece) {
   const bool blank = rest.empty() || may_become_space(rest);
   if (blank && space_.size() < kHeaderBytesLimit) return;
   outside_text_ = true;
-  emitter_.text(space_);
+  show(space_);
   space_.clear();
 }
 
@@ -193,7 +200,7 @@ void HarmonyParser::separate(Last kind) {
     if (kind == Last::thought) {
       emitter_.reasoning("\n");
     } else {
-      emitter_.text("\n");
+      show("\n");
     }
   }
   last_ = kind;
@@ -202,7 +209,7 @@ void HarmonyParser::separate(Last kind) {
 void HarmonyParser::answer(std::string_view piece) {
   if (piece.empty()) return;
   separate(Last::answer);
-  emitter_.text(piece);
+  show(piece);
 }
 
 void HarmonyParser::thought(std::string_view piece) {
@@ -219,6 +226,8 @@ void HarmonyParser::begin_header(std::string_view marker) {
 
 void HarmonyParser::take_marker(int id, std::string_view marker) {
   emitter_.mark(Trace::Kind::orphan, id);
+  emitter_.marker();
+  closed_ = false;
   space_.clear();
   blank_bytes_ = 0;
   outside_text_ = false;

@@ -42,7 +42,8 @@ class HarmonyParser final : public BytewiseParser {
   std::size_t take_run(std::string_view input) override;
   void end(OutputEnd end, std::string_view rest) override;
   void take_marker(int id, std::string_view marker);
-  void take_text(std::string_view piece);
+  void take_text(std::string_view piece, bool closed);
+  void show(std::string_view piece);
   void take_outside(std::string_view piece);
   bool may_be_json();
   void begin_header(std::string_view marker);
@@ -54,6 +55,7 @@ class HarmonyParser final : public BytewiseParser {
 
   Role role_;
   MarkerSet markers_;
+  bool closed_ = false;  // the text in hand does not end with the beginning of a marker
   State state_ = State::outside;
   Body body_ = Body::dropped;
   Last last_ = Last::none;        // kind of the text that came last, with no call since

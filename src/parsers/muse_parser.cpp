@@ -53,6 +53,7 @@ MuseParser::MuseParser(const ParserOptions& options, bool reasoning, bool tools)
                 {tools ? kInvocations.invoke_open : std::string_view(), kInvoke},
                 {tools ? kInvocations.invoke_close : std::string_view(), kStray},
                 {tools ? kInvocations.parameter_close : std::string_view(), kStray}}) {
+  emitter_.guard(markers_);
   if (options.starting_state == StartingState::reasoning) state_ = State::thought;
   if (options.starting_state == StartingState::response) state_ = State::answer;
 }
@@ -98,7 +99,7 @@ std::size_t MuseParser::take_run(std::string_view input) {
   if (state_ == State::call) return grammar_->take_run(input, emitter_);
   if (state_ != State::answer && state_ != State::thought) return 0;
   const std::size_t size = markers_.unmarked(input);
-  take_text(input.substr(0, size));
+  take_text(input.substr(0, size), true);
   return size;
 }
 
@@ -106,7 +107,8 @@ std::size_t MuseParser::step(std::string_view window, bool at_end) {
   if (state_ == State::primed) return step_primed(window, at_end);
   if (state_ == State::call) return step_call(window, at_end);
   const MarkerSet::Hit hit = markers_.scan(window, at_end);
-  take_text(window.substr(0, hit.position));
+  take_text(window.substr(0, hit.position), hit.position == window.size());
+  if (hit.id != MarkerSet::kNone) emitter_.marker();
   switch (hit.id) {
     case kStart:
       state_ = State::header;
@@ -145,7 +147,7 @@ void MuseParser::begin_body() {
   header_.clear();
 }
 
-void MuseParser::take_text(std::string_view piece) {
+void MuseParser::take_text(std::string_view piece, bool closed) {
   switch (state_) {
     case State::header:
       if (header_.size() < kNameBytesLimit) header_ += piece;
@@ -154,11 +156,11 @@ void MuseParser::take_text(std::string_view piece) {
       if (reasoning_) {
         emitter_.reasoning(piece);
       } else {
-        emitter_.text(piece);
+        emitter_.text(piece, closed);
       }
       break;
     case State::answer:
-      emitter_.text(piece);
+      emitter_.text(piece, closed);
       break;
     default:
       break;

@@ -38,7 +38,7 @@ class MuseParser final : public BytewiseParser {
   std::size_t step_primed(std::string_view window, bool at_end);
   std::size_t step_call(std::string_view window, bool at_end);
   void begin_body();
-  void take_text(std::string_view piece);
+  void take_text(std::string_view piece, bool closed);
 
   bool reasoning_;
   std::unique_ptr<Grammar> grammar_;

@@ -98,13 +98,17 @@ std::unique_ptr<OutputParser> make_native(const ParserOptions& options,
       is_reasoning(ReasoningEngine::gpt_oss) || is_reasoning(ReasoningEngine::muse) ||
       (is_reasoning(ReasoningEngine::inkling) && tool != nullptr && !is_tool(ToolEngine::inkling));
   if (!own_machine) return make_delimited(options, reasoning, tool);
-  // An unusual pair: the text of the first is the input of the second.
+  // An unusual pair: the text of the first is the input of the second. Calls in the syntax of the
+  // first are none for this request, and no text either.
+  const ToolFamily* own_tools =
+      reasoning != nullptr ? detail::find_tool_family(detail::own_tool_parser(reasoning->engine))
+                           : nullptr;
   ParserOptions thoughts = options;
   thoughts.tool_choice = ToolChoice::automatic;
   ParserOptions calls = options;
   calls.starting_state = StartingState::response;
   calls.reasoning_when_content_empty = false;
-  return std::make_unique<detail::CascadeParser>(make_native(thoughts, reasoning, nullptr),
+  return std::make_unique<detail::CascadeParser>(make_native(thoughts, reasoning, own_tools),
                                                  make_native(calls, nullptr, tool));
 }
 

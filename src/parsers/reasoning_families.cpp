@@ -140,6 +140,20 @@ const ReasoningFamily* find_reasoning_family(std::string_view name) noexcept {
   return nullptr;
 }
 
+std::string_view own_tool_parser(ReasoningEngine engine) noexcept {
+  switch (engine) {
+    case ReasoningEngine::gpt_oss:
+      return "harmony";
+    case ReasoningEngine::inkling:
+      return "inkling";
+    case ReasoningEngine::muse:
+      return "muse_glimmer";
+    case ReasoningEngine::delimited:
+      break;
+  }
+  return {};
+}
+
 const ReasoningFamily& reasoning_family_or_basic(std::string_view name) {
   if (const ReasoningFamily* family = find_reasoning_family(name)) return *family;
   static std::atomic<bool> warned = false;

@@ -71,21 +71,6 @@ Result<void> check_choice(std::span<const ToolDefinition> tools, ToolChoice choi
   return {};
 }
 
-/// The tool parser of a syntax that is thoughts and calls in one; empty for all others.
-std::string_view own_tool_parser(detail::ReasoningEngine engine) noexcept {
-  switch (engine) {
-    case detail::ReasoningEngine::gpt_oss:
-      return "harmony";
-    case detail::ReasoningEngine::inkling:
-      return "inkling";
-    case detail::ReasoningEngine::muse:
-      return "muse_glimmer";
-    case detail::ReasoningEngine::delimited:
-      break;
-  }
-  return {};
-}
-
 Json parameters_of(const ToolDefinition& tool) {
   if (tool.parameters != nullptr && tool.parameters->is_object()) return *tool.parameters;
   return Json::object({{"type", "object"}, {"properties", Json::object()}});
@@ -210,7 +195,7 @@ Result<OutputPlan> plan_output(const OutputRequest& request) {
                 "a named tool_choice needs the tool-call parser kimi_k3 for this model");
   }
   const std::string_view own_tools =
-      reasoning != nullptr ? own_tool_parser(reasoning->engine) : std::string_view();
+      reasoning != nullptr ? detail::own_tool_parser(reasoning->engine) : std::string_view();
   if (tool == nullptr && own_tools.empty() && has_tools &&
       request.tool_choice == ToolChoice::automatic) {
     static std::atomic<bool> warned = false;

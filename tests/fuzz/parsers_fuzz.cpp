@@ -77,23 +77,40 @@ struct Setting {
   OutputEnd end = OutputEnd::stop;
 };
 
-/// What of a tool family can be nothing but markup.
-std::vector<std::string> markup_of(std::string_view tool_parser) {
-  const auto* family = detail::find_tool_family(tool_parser);
-  const auto grammar = family != nullptr ? make_grammar(*family, {}) : nullptr;
+/// What can be nothing but markup in the syntax that a setting reads.
+std::vector<std::string> markup_of(const ParserOptions& options) {
+  const auto* family = detail::find_tool_family(options.tool_parser);
   std::vector<std::string> markup;
-  if (grammar == nullptr) return markup;
-  for (const auto& marker : grammar->text_markers()) {
-    const char c = marker.text[0];
-    if (marker.text.size() > 1 && !(c >= 'a' && c <= 'z')) markup.emplace_back(marker.text);
+  if (family != nullptr && family->engine == detail::ToolEngine::harmony) {
+    return {"<|start|>",     "<|end|>",    "<|message|>", "<|channel|>",
+            "<|constrain|>", "<|return|>", "<|call|>"};
   }
+  if (family != nullptr && family->engine == detail::ToolEngine::muse) {
+    return {"<|start|>", "<|message|>", "<|eom|>"};
+  }
+  const auto add = [&](std::string_view marker) {
+    const char c = marker[0];
+    const bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    if (marker.size() > 1 && !word) markup.emplace_back(marker);
+  };
+  if (family != nullptr) {
+    const auto grammar = make_grammar(*family, {});
+    for (const auto& marker : grammar->text_markers()) add(marker.text);
+  }
+  // JSON that the engine was told to write may hold a thought's markers as data.
+  const auto* thoughts = detail::find_reasoning_family(options.reasoning_parser);
+  if (options.reasoning_parser.empty() || thoughts == nullptr || options.guided_json) return markup;
+  // Blocks are handed over as they are to a service without a tool stage.
+  if (family == nullptr && thoughts->engine == detail::ReasoningEngine::inkling) return markup;
+  for (const auto& marker : thoughts->spec.openers) add(marker);
+  for (const auto& marker : thoughts->spec.closers) add(marker);
   return markup;
 }
 
 void check_content(const Setting& setting, const std::vector<Event>& events) {
   ParsedOutput output;
   fold_events(events, output);
-  for (const std::string& marker : markup_of(setting.options.tool_parser)) {
+  for (const std::string& marker : markup_of(setting.options)) {
     DYN_ASSERT(!output.content.contains(marker));
   }
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What models of sixteen families would say in one conversation, each in its own notation.
+"""What models of nineteen families would say in one conversation, each in its own notation.
 
 Every text was written for these tests in the form that the family's chat template and parser prescribe. The
 conversation: the user asks for the weather in two cities (two calls, in parallel where the family can), the answers are
@@ -100,14 +100,14 @@ def deepseek_v3_1(calls):
         f"<｜tool▁call▁begin｜>{name}<｜tool▁sep｜>{text_of(arguments)}<｜tool▁call▁end｜>" for name, arguments in calls) + "<｜tool▁calls▁end｜>"
 
 
-def deepseek_v3_2(calls):
+def dsml(block, calls):
     def parameter(key, value):
         is_text = isinstance(value, str)
         return (f'<｜DSML｜parameter name="{key}" string="{"true" if is_text else "false"}">'
                 f'{value if is_text else text_of(value)}</｜DSML｜parameter>\n')
     invokes = "".join(f'<｜DSML｜invoke name="{name}">\n' + "".join(parameter(*one) for one in arguments.items()) +
                       "</｜DSML｜invoke>\n" for name, arguments in calls)
-    return f"\n\n<｜DSML｜function_calls>\n{invokes}</｜DSML｜function_calls>"
+    return f"\n\n<｜DSML｜{block}>\n{invokes}</｜DSML｜{block}>"
 
 
 def plain(value):
@@ -127,6 +127,25 @@ def minimax_m2(calls):
         "".join(f'<parameter name="{key}">{plain(value)}</parameter>\n' for key, value in arguments.items()) +
         "</invoke>\n" for name, arguments in calls)
     return f"\n<minimax:tool_call>\n{invokes}</minimax:tool_call>"
+
+
+def minimax_m3(calls):
+    mark = "]<]minimax[>["
+
+    def spell(value):
+        if isinstance(value, dict):
+            return "".join(f"{mark}<{key}>{spell(one)}{mark}</{key}>" for key, one in value.items())
+        return spell_list(value) if isinstance(value, list) else plain(value)
+
+    def spell_list(values):
+        return "".join(f"{mark}<item>{spell(one)}{mark}</item>" for one in values)
+    invokes = "".join(f'{mark}<invoke name="{name}">{spell(arguments)}{mark}</invoke>\n' for name, arguments in calls)
+    return f"{mark}<tool_call>\n{invokes}{mark}</tool_call>"
+
+
+def inkling(calls):
+    return "".join(f'<|message_model|>{name}<|content_invoke_tool_json|>{text_of({"name": name, "args": arguments})}<|end_message|>'
+                   for name, arguments in calls)
 
 
 def glm47(calls):
@@ -185,8 +204,16 @@ FAMILIES = [
     Family("deepseek_v3", deepseek_v3, tokenizer="deepseek_v3", reasoning_parser="deepseek_r1", thought=THINK,
            end="<｜end▁of▁sentence｜>", markers=("<｜", "```", "think>")),
     Family("deepseek_v3_1", deepseek_v3_1, tokenizer="deepseek_v3", end="<｜end▁of▁sentence｜>", markers=("<｜",)),
-    Family("deepseek_v3_2", deepseek_v3_2, tokenizer="deepseek_v3", reasoning_parser="deepseek_v3_2", thought=("", "</think>"),
+    Family("deepseek_v3_2", lambda calls: dsml("function_calls", calls), tokenizer="deepseek_v3", reasoning_parser="deepseek_v3_2", thought=("", "</think>"),
            end="<｜end▁of▁sentence｜>", markers=("<｜", "｜DSML｜", "think>")),
+    Family("deepseek_v4", lambda calls: dsml("tool_calls", calls), tokenizer="deepseek_v3", reasoning_parser="deepseek_v4",
+           thought=("<think>", "</think>"), end="<｜end▁of▁sentence｜>", markers=("<｜", "｜DSML｜", "think>")),
+    Family("minimax_m3", minimax_m3, tokenizer="gpt2", end="<|endoftext|>", reasoning_parser="minimax_m3",
+           thought=("<mm:think>", "</mm:think>"), markers=("minimax[", "mm:think"), template_args={"thinking_mode": "enabled"}),
+    Family("inkling", inkling, tokenizer="gpt2", end="<|endoftext|>", reasoning_parser="inkling",
+           thought=("<|message_model|><|content_thinking|>", "<|end_message|>"),
+           say=lambda text: f"<|message_model|><|content_text|>{text}<|end_message|>",
+           preface=lambda text: f"<|message_model|><|content_text|>{text}<|end_message|>", markers=("<|",)),
     Family("minimax_m2", minimax_m2, tokenizer="gpt2", end="<|endoftext|>", reasoning_parser="minimax_m2", thought=("", "\n</think>\n\n"),
            markers=("minimax:", "<invoke", "</invoke", "<parameter", "</parameter", "think>")),
     Family("glm47", glm47, tokenizer="gpt2", end="<|endoftext|>", reasoning_parser="glm45", thought=("<think>", "</think>"), markers=XML + ("<arg_", "</arg_")),

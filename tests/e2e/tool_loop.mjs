@@ -26,7 +26,7 @@ const tools = [
     assert.deepEqual(given, expected[given.city]);
     return results[given.city];
   }),
-  tool("convert", { celsius: { type: "array", items: { type: "number" } }, options: { type: "object" } }, (given) => {
+  tool("convert", { celsius: { type: "array", items: { type: "number" } }, options: { type: "object", properties: { to: string, exact: { type: "boolean" } } } }, (given) => {
     called.push("convert");
     assert.deepEqual(given, said.convert);
     return said.converted;

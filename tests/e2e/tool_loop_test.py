@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenAI's Python and Node SDKs run a loop of two tools and parse structured output, in the notations of sixteen families.
+"""OpenAI's Python and Node SDKs run a loop of two tools and parse structured output, in the notations of nineteen families.
 
 The replay engine gives the model's part (model_outputs.py); everything else is as in production: each family's own
 tokenizer where one is at hand, its tool-call and reasoning parsers, streams read and folded by the SDK's helpers.

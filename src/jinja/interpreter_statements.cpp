@@ -166,13 +166,15 @@ void Interpreter::run_function(const Function& function, Frame* outer, const Val
     std::fill_n(frame->slots, function.slots, Value{});
   }
   enter(function.scope, *frame);
-  for (std::uint32_t i = 0; i < function.param_count; ++i) {
-    variable(function.params[i].ref, *frame) = *args++;
+  if (args != nullptr) {
+    for (std::uint32_t i = 0; i < function.param_count; ++i) {
+      variable(function.params[i].ref, *frame) = *args++;
+    }
+    if (function.takes_caller && !function.explicit_caller)
+      variable(function.caller, *frame) = *args++;
+    if (function.takes_kwargs) variable(function.kwargs, *frame) = *args++;
+    if (function.takes_varargs) variable(function.varargs, *frame) = *args++;
   }
-  if (function.takes_caller && !function.explicit_caller)
-    variable(function.caller, *frame) = *args++;
-  if (function.takes_kwargs) variable(function.kwargs, *frame) = *args++;
-  if (function.takes_varargs) variable(function.varargs, *frame) = *args++;
   for (std::uint32_t i = 0; i < function.param_count; ++i) {
     const Param& param = function.params[i];
     Value& slot = variable(param.ref, *frame);

@@ -53,12 +53,15 @@ class EngineHashTable {
     const Subtable& table = tables_[table_of(mixed)];
     __builtin_prefetch(table.cells + home(tag_of(mixed), table.lines) * kLineCells);
   }
-  /// False when there is surely no entry; settles nearly all that are absent without a branch.
+  /// False when there is surely no entry, which the first line nearly always tells. When that is
+  /// full, the next one is fetched: a caller that asks about all its hashes first and then looks up
+  /// those in doubt waits for them together.
   bool may_have(std::uint64_t mixed) const noexcept {
     const Subtable& table = tables_[table_of(mixed)];
     if (table.size == 0) return false;
-    const Line line =
-        look(table.cells + home(tag_of(mixed), table.lines) * kLineCells, tag_of(mixed));
+    const std::uint64_t* cells = table.cells + home(tag_of(mixed), table.lines) * kLineCells;
+    const Line line = look(cells, tag_of(mixed));
+    if (line.empty == 0) __builtin_prefetch(cells + kLineCells);
     return line.same != 0 || line.empty == 0;
   }
   /// The first entry that `accept(BlockRef)` agrees to; node 0 when there is none.

@@ -61,6 +61,7 @@ ApplyStatus PrefixTrie::store(WorkerKey worker, const KvStored& stored, std::siz
     names_[i] = stored.blocks[i].block_hash;
     mixed_[i] = EngineHashTable::mix(names_[i]);
   }
+  if (!stored.parent_hash) prefetch_branch();
   for (std::size_t i = 0; i < std::min(count, kPrefetchBlocks); ++i) table_.prefetch(mixed_[i]);
   if (repeats_a_name(stored)) return ApplyStatus::malformed;
   count = std::min(count, limit);
@@ -127,11 +128,11 @@ std::size_t PrefixTrie::walk_held(Slot slot, Place& at, std::size_t end) {
 // True when none of the names stands for a block of the worker. Otherwise forgets those blocks, so
 // that the caller looks again; `end` comes before a name that stands above the place itself.
 bool PrefixTrie::free_names(Slot slot, Place at, std::size_t first, std::size_t& end) {
-  bool all_new = slots_[slot].aliases == 0 && first != end;
-  for (std::size_t i = first; i < end; ++i) all_new = all_new && !table_.may_have(mixed_[i]);
-  if (all_new) return true;
+  doubtful_.clear();
+  for (std::size_t i = first; i < end; ++i)
+    if (table_.may_have(mixed_[i]) || slots_[slot].aliases != 0) doubtful_.push_back(i);
   sorted_names_.clear();
-  for (std::size_t i = first; i < end; ++i) {
+  for (const std::size_t i : doubtful_) {
     const Place old = find_name(slot, names_[i], mixed_[i]);
     if (old.node == nullptr) continue;
     if (is_above(old, at)) {
@@ -226,7 +227,8 @@ bool PrefixTrie::remove_batch(Slot slot, std::span<const EngineHash> hashes) {
   prefetch_last_of(slot);
   // A node has several of the names: look at some for what to fetch, then at all.
   std::uint32_t seen = 0;
-  for (std::size_t i = 0; i < hashes.size(); i += kNamesPerFetch) {
+  for (std::size_t i = 0; i < hashes.size(); ++i) {
+    if (!table_.may_have(mixed[i]) || i % kNamesPerFetch != 0) continue;
     table_.find(mixed[i], [&](BlockRef ref) {
       if (std::exchange(seen, ref.node) != ref.node) prefetch_node(node_at(ref.node));
       return true;

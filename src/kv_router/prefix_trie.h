@@ -191,6 +191,8 @@ class PrefixTrie {
   static void prefetch_node(const Node* node) noexcept;
   void prefetch_surroundings(const Node* node) const noexcept;
   void prefetch_last_of(Slot slot) const noexcept;
+  /// Where the sequence in locals_ leaves the first node that it passes.
+  void prefetch_branch() const noexcept;
 
   // Events (prefix_trie.cpp)
   ApplyStatus store_at(Slot slot, std::optional<EngineHash> parent, std::size_t end);
@@ -251,6 +253,7 @@ class PrefixTrie {
   std::vector<std::uint64_t> full_;
   std::vector<HolderSet::Cutoff> cutoffs_;
   std::vector<std::uint32_t> pending_;
+  std::vector<std::size_t> doubtful_;
   std::vector<Slot> dead_now_;
 };
 

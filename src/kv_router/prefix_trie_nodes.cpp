@@ -300,6 +300,15 @@ void PrefixTrie::prefetch_surroundings(const Node* node) const noexcept {
     __builtin_prefetch(kids.table()->cells() + kids.table()->home(node->locals()[0]));
 }
 
+void PrefixTrie::prefetch_branch() const noexcept {
+  if (locals_.empty()) return;
+  const Node* node = child_of(root_.followers(), locals_[0]);
+  if (node == nullptr) return;
+  const Kids kids = node->followers();
+  if (kids.is_none() || kids.is_one() || kids.length() >= locals_.size()) return;
+  __builtin_prefetch(kids.table()->cells() + kids.table()->home(locals_[kids.length()]));
+}
+
 // It takes the place of what leaves the list.
 void PrefixTrie::prefetch_last_of(Slot slot) const noexcept {
   const IdList& nodes = slots_[slot].nodes;

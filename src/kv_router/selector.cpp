@@ -105,17 +105,33 @@ struct SoftmaxWeights {
   }
 };
 
-std::size_t draw(std::span<const double> costs, double temperature, Rng& rng) {
+std::size_t draw(std::span<const double> costs, double temperature, Rng& rng,
+                 std::vector<double>& weights) {
   const SoftmaxWeights weight(costs, temperature);
+  weights.resize(costs.size());
   double sum = 0;
-  for (const double cost : costs) sum += weight(cost);
-  const double u = rng.uniform();
+  for (std::size_t i = 0; i < costs.size(); ++i) sum += weights[i] = weight(costs[i]);
+  const double u = rng.uniform() * sum;
   double cumulative = 0;
   for (std::size_t i = 0; i + 1 < costs.size(); ++i) {
-    cumulative += weight(costs[i]) / sum;
+    cumulative += weights[i];
     if (cumulative >= u) return i;
   }
   return costs.size() - 1;
+}
+
+std::size_t cheapest(std::span<const double> costs, Rng& rng) {
+  std::size_t best = 0;
+  std::uint64_t ties = 1;
+  for (std::size_t i = 1; i < costs.size(); ++i) {
+    if (costs[i] < costs[best]) {
+      best = i;
+      ties = 1;
+    } else if (costs[i] == costs[best] && rng.below(++ties) == 0) {
+      best = i;  // the k-th tie with probability 1/k: each is as likely
+    }
+  }
+  return best;
 }
 
 // The 0.9 tie rule: of the cheapest those with the smallest tree, of these any.
@@ -270,18 +286,9 @@ void price(const SelectorConfig& config, const SelectionRequest& request,
 }
 
 std::size_t pick(std::span<const double> costs, double temperature, Rng& rng) {
-  if (temperature > 0) return draw(costs, temperature, rng);
-  std::size_t best = 0;
-  std::uint64_t ties = 1;
-  for (std::size_t i = 1; i < costs.size(); ++i) {
-    if (costs[i] < costs[best]) {
-      best = i;
-      ties = 1;
-    } else if (costs[i] == costs[best] && rng.below(++ties) == 0) {
-      best = i;  // the k-th tie with probability 1/k: each is as likely
-    }
-  }
-  return best;
+  if (!(temperature > 0)) return cheapest(costs, rng);
+  std::vector<double> weights;
+  return draw(costs, temperature, rng, weights);
 }
 
 Selector::Selector(SelectorConfig config, std::uint64_t seed) : config_(config), rng_(seed) {}
@@ -298,10 +305,14 @@ Result<Selection> Selector::select(const SelectionRequest& request,
     costs_[rows_[i]] = row_costs_[i];
     out.approximate_candidates += candidates[rows_[i]].approximate() ? 1 : 0;
   }
-  const std::size_t chosen =
-      config.generation == CostGeneration::v0_9 && config.router_temperature == 0
-          ? pick_smallest_tree(row_costs_, candidates, rows_, rng_)
-          : pick(row_costs_, config.router_temperature, rng_);
+  std::size_t chosen = 0;
+  if (config.router_temperature > 0) {
+    chosen = draw(row_costs_, config.router_temperature, rng_, weights_);
+  } else if (config.generation == CostGeneration::v0_9) {
+    chosen = pick_smallest_tree(row_costs_, candidates, rows_, rng_);
+  } else {
+    chosen = cheapest(row_costs_, rng_);
+  }
   out.candidate = rows_[chosen];
   out.cost = row_costs_[chosen];
   out.approximate = candidates[out.candidate].approximate();

@@ -24,8 +24,8 @@ PolicySelector::PolicySelector(Parts parts, std::uint64_t seed)
   if (!parts_.picker) parts_.picker = std::make_unique<DefaultPicker>();
 }
 
-std::uint8_t PolicySelector::inputs() const noexcept {
-  std::uint8_t all = kNoInputs;
+PolicyInputs PolicySelector::inputs() const noexcept {
+  PolicyInputs all = kNoInputs;
   for (const auto& filter : parts_.filters) all |= filter->inputs();
   for (const auto& scorer : parts_.scorers) all |= scorer->inputs();
   return all;

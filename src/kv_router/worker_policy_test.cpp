@@ -18,19 +18,19 @@ std::vector<Candidate> candidates(std::size_t count) {
 }
 
 struct OddWorkers final : WorkerFilter {
-  std::uint8_t inputs() const noexcept override { return kRoutingInputs; }
+  PolicyInputs inputs() const noexcept override { return kRoutingInputs; }
   bool keep(const SelectionRequest&, const Candidate& candidate) override {
     return static_cast<std::uint64_t>(candidate.worker.worker) % 2 == 1;
   }
 };
 struct Nobody final : WorkerFilter {
-  std::uint8_t inputs() const noexcept override { return kNoInputs; }
+  PolicyInputs inputs() const noexcept override { return kNoInputs; }
   bool keep(const SelectionRequest&, const Candidate&) override { return false; }
 };
 // Costs more the larger the id, or less.
 struct ById final : WorkerScorer {
   explicit ById(double weight) : weight(weight) {}
-  std::uint8_t inputs() const noexcept override { return kRoutingInputs; }
+  PolicyInputs inputs() const noexcept override { return kRoutingInputs; }
   void add_costs(const SelectionRequest&, std::span<const Candidate> all,
                  std::span<const std::size_t> rows, std::span<double> costs) override {
     for (std::size_t i = 0; i < rows.size(); ++i)

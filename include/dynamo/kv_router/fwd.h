@@ -3,11 +3,19 @@
 
 namespace dynamo::kv_router {
 class ActiveSequences;
+class AdmissionQueue;
 class ApproximateIndex;
+class EngineEventReader;
 class EventOrder;
+class LowerTierIndex;
 class NaiveIndex;
+class PolicySelector;
 class PrefixIndex;
+class ReplicaSync;
 class Selector;
+class WorkerCaches;
+class WorkerSelector;
+struct ActiveSequenceEvent;
 struct KvBlock;
 struct KvCacheEvent;
 struct RouterEvent;

@@ -170,6 +170,7 @@ class Selector final : public WorkerSelector {
   std::vector<std::optional<double>> costs_;
   std::vector<std::size_t> rows_;
   std::vector<double> row_costs_;
+  std::vector<double> weights_;
 };
 
 }  // namespace dynamo::kv_router

@@ -16,19 +16,18 @@
 /// Source: lib/kv-router/src/scheduling/policy (v1.5); spec kv-router 5.8.
 namespace dynamo::kv_router {
 
-/// What a part looks at, so that a host need not gather what nobody reads.
-enum PolicyInputs : std::uint8_t {
-  kNoInputs = 0,
-  kCacheInputs = 1,    ///< overlap, cached tokens, freshness
-  kLoadInputs = 2,     ///< load
-  kRoutingInputs = 4,  ///< taints, ids
-};
+/// What a part looks at, so that a host need not gather what nobody reads: a sum of these.
+using PolicyInputs = std::uint8_t;
+inline constexpr PolicyInputs kNoInputs = 0;
+inline constexpr PolicyInputs kCacheInputs = 1;    ///< overlap, cached tokens, freshness
+inline constexpr PolicyInputs kLoadInputs = 2;     ///< load
+inline constexpr PolicyInputs kRoutingInputs = 4;  ///< taints, ids
 
 /// Keeps candidates or not.
 class WorkerFilter {
  public:
   virtual ~WorkerFilter() = default;
-  virtual std::uint8_t inputs() const noexcept = 0;
+  virtual PolicyInputs inputs() const noexcept = 0;
   virtual bool keep(const SelectionRequest& request, const Candidate& candidate) = 0;
 };
 
@@ -36,7 +35,7 @@ class WorkerFilter {
 class WorkerScorer {
  public:
   virtual ~WorkerScorer() = default;
-  virtual std::uint8_t inputs() const noexcept = 0;
+  virtual PolicyInputs inputs() const noexcept = 0;
   /// Adds to `costs[i]` the cost of `candidates[rows[i]]`. Rows come in no particular order.
   virtual void add_costs(const SelectionRequest& request, std::span<const Candidate> candidates,
                          std::span<const std::size_t> rows, std::span<double> costs) = 0;
@@ -54,7 +53,7 @@ class WorkerPicker {
 class DefaultScorer final : public WorkerScorer {
  public:
   explicit DefaultScorer(SelectorConfig config) : config_(config) {}
-  std::uint8_t inputs() const noexcept override {
+  PolicyInputs inputs() const noexcept override {
     return kCacheInputs | kLoadInputs | kRoutingInputs;
   }
   void add_costs(const SelectionRequest& request, std::span<const Candidate> candidates,
@@ -93,7 +92,7 @@ class PolicySelector final : public WorkerSelector {
   Result<Selection> select(const SelectionRequest& request,
                            std::span<const Candidate> candidates) override;
   /// Of all parts together.
-  std::uint8_t inputs() const noexcept;
+  PolicyInputs inputs() const noexcept;
 
  private:
   Parts parts_;

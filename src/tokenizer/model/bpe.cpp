@@ -2,6 +2,7 @@
 #include "tokenizer/model/bpe.h"
 
 #include <algorithm>
+#include <cstring>
 #include <functional>
 
 #include <fmt/core.h>
@@ -202,32 +203,46 @@ Result<void> BpeModel::encode_spelled(std::string_view text, std::span<const Ran
 
 Result<void> BpeModel::encode_symbols(std::string_view text, std::span<const Range> pieces,
                                       ModelScratch& scratch) const {
-  // A batch is looked up in the cache first, and what is not there is fetched from memory while the
-  // rest of the batch is looked up.
+  // A batch is looked up in the cache first, without a branch on what is found; what is not there
+  // is fetched from memory while the rest of the batch is looked up.
   constexpr std::size_t kBatch = 64;
   const char* const end = text.data() + text.size();
-  std::uint64_t known[kBatch];
+  PieceKey keys[kBatch];
+  std::uint64_t hashes[kBatch];
+  FourIds found[kBatch];
+  std::uint8_t counts[kBatch];
   for (std::size_t first = 0; first < pieces.size(); first += kBatch) {
     const auto batch = pieces.subspan(first, std::min(kBatch, pieces.size() - first));
     for (std::size_t i = 0; i < batch.size(); ++i) {
       const char* p = text.data() + batch[i].begin;
       const std::size_t size = batch[i].end - batch[i].begin;
-      known[i] = 0;
-      if (size <= PieceCache::kTinyBytes && end - p >= 8) [[likely]] {
-        known[i] = scratch.cache.find_tiny(PieceCache::tiny_key(p, size));
-        if (known[i] != 0) [[likely]]
-          continue;
-      }
-      if (size <= kPieceKeyBytes && end - p >= 16) {
-        const std::uint64_t hash = hash_key(make_key_padded(p, size));
-        scratch.cache.prefetch_short(hash);
-        vocabulary_.prefetch_short(hash);
+      // No short piece has the key of none.
+      keys[i] = size <= kPieceKeyBytes && end - p >= 16 ? make_key_padded(p, size) : kNoPiece;
+      hashes[i] = hash_key(keys[i]);
+      scratch.cache.prefetch_short(hashes[i]);
+    }
+    bool all_found = true;
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      counts[i] = static_cast<std::uint8_t>(scratch.cache.find_short(keys[i], hashes[i], found[i]));
+      if (counts[i] == 0) [[unlikely]] {
+        all_found = false;
+        vocabulary_.prefetch_short(hashes[i]);
       }
     }
     scratch.ids.ensure(kBatch * PieceCache::kIdsMax);
+    TokenId* out = scratch.ids.end();
+    if (all_found) {
+      for (std::size_t i = 0; i < batch.size(); ++i) {
+        std::memcpy(out, &found[i], sizeof(FourIds));
+        out += counts[i];
+      }
+      scratch.ids.advance(static_cast<std::size_t>(out - scratch.ids.end()));
+      continue;
+    }
     for (std::size_t i = 0; i < batch.size(); ++i) {
-      if (known[i] != 0) [[likely]] {
-        scratch.ids.advance(PackedIds::unpack(known[i], scratch.ids.end()));
+      if (counts[i] != 0) [[likely]] {
+        std::memcpy(scratch.ids.end(), &found[i], sizeof(FourIds));
+        scratch.ids.advance(counts[i]);
         continue;
       }
       const std::string_view piece = text.substr(batch[i].begin, batch[i].end - batch[i].begin);
@@ -255,19 +270,9 @@ bool BpeModel::encode_short(std::string_view piece, const char* end, bool is_par
   const PieceKey key =
       end - piece.data() >= 16 ? make_key_padded(piece.data(), piece.size()) : make_key(piece);
   const std::uint64_t hash = hash_key(key);
-  const bool tiny = piece.size() <= PieceCache::kTinyBytes;
   // As parts, texts are not tokens for `ignore_merges`: they are remembered apart.
-  const std::uint64_t part_bit = is_part ? kPartBit : 0;
-  const std::uint64_t tiny_key =
-      key.low | (static_cast<std::uint64_t>(piece.size()) << 56) | part_bit;
-  const PieceKey cached{key.low, key.high | part_bit};
+  const PieceKey cached{key.low, key.high | (is_part ? kPartBit : 0)};
   scratch.ids.ensure(PieceCache::kIdsMax);
-  if (tiny) {
-    if (const std::uint64_t ids = scratch.cache.find_tiny(tiny_key); ids != 0) {
-      scratch.ids.advance(PackedIds::unpack(ids, scratch.ids.end()));
-      return true;
-    }
-  }
   if (scratch.cache.append_short(cached, hash, scratch.ids)) return true;
   const std::size_t before = scratch.ids.size();
   const Vocabulary::ShortSlot* slot = vocabulary_.find_short(key, hash);
@@ -276,12 +281,7 @@ bool BpeModel::encode_short(std::string_view piece, const char* end, bool is_par
   } else if (!merge(piece, scratch)) {
     return false;
   }
-  const auto made = scratch.ids.ids().subspan(before);
-  if (tiny && !made.empty() && made.size() <= PackedIds::kMax) {
-    scratch.cache.insert_tiny(tiny_key, PackedIds::pack(made));
-  } else {
-    scratch.cache.insert_short(cached, hash, made);
-  }
+  scratch.cache.insert_short(cached, hash, scratch.ids.ids().subspan(before));
   return true;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -15,6 +16,8 @@ struct PieceKey {
   bool operator==(const PieceKey&) const = default;
 };
 inline constexpr std::size_t kPieceKeyBytes = 15;
+/// Is the key of no text: no length has these bits.
+inline constexpr PieceKey kNoPiece{0, std::uint64_t{1} << 63 | std::uint64_t{15} << 56};
 /// Bytes behind a text that make_key_padded may read.
 inline constexpr std::size_t kKeyPadding = 16;
 
@@ -23,17 +26,27 @@ inline std::uint64_t fold_multiply(std::uint64_t a, std::uint64_t b) noexcept {
   return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
 }
 
+/// Which bits of the two words belong to a text of that many bytes.
+struct PieceKeyMask {
+  std::uint64_t low;
+  std::uint64_t high;
+};
+inline constexpr std::array<PieceKeyMask, 16> kPieceKeyMasks = [] {
+  std::array<PieceKeyMask, 16> masks{};
+  for (std::size_t size = 0; size < 16; ++size) {
+    const std::uint64_t part = (std::uint64_t{1} << (8 * (size & 7))) - 1;
+    masks[size] = size < 8 ? PieceKeyMask{part, 0} : PieceKeyMask{~std::uint64_t{0}, part};
+  }
+  return masks;
+}();
+
 /// `size` is at most 15 and 16 bytes can be read at `p`.
 inline PieceKey make_key_padded(const char* p, std::size_t size) noexcept {
   PieceKey key;
   std::memcpy(&key.low, p, 8);
   std::memcpy(&key.high, p + 8, 8);
-  const std::uint64_t bits = 8 * (size & 7);
-  const std::uint64_t keep = (std::uint64_t{1} << bits) - 1;
-  const bool is_long = size >= 8;
-  key.low = is_long ? key.low : key.low & keep;
-  key.high = is_long ? key.high & keep : 0;
-  key.high |= static_cast<std::uint64_t>(size) << 56;
+  key.low &= kPieceKeyMasks[size].low;
+  key.high = (key.high & kPieceKeyMasks[size].high) | static_cast<std::uint64_t>(size) << 56;
   return key;
 }
 

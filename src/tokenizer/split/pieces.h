@@ -24,6 +24,12 @@ class RangeList {
       grow();
     data_[size_++] = {begin, end};
   }
+  /// Room for `count` more; what is written there counts after commit().
+  Range* reserve(std::size_t count) {
+    while (capacity_ - size_ < count) grow();
+    return data_.get() + size_;
+  }
+  void commit(std::size_t count) noexcept { size_ += count; }
   std::span<Range> ranges() noexcept { return {data_.get(), size_}; }
   std::span<const Range> ranges() const noexcept { return {data_.get(), size_}; }
   void swap(RangeList& other) noexcept {

@@ -81,6 +81,90 @@ TEST(Chunking, TextBeforeTheFirstBoundaryIsReadAsTextWhenTheOutputEnds) {
   expect_same_in_every_cut(options, OutputEnd::length, text);
 }
 
+// The first gave two different events for two cuts, the others are of the same kinds: limits that
+// counted pieces, a false start given back without what had been read inside it, and a look back
+// at text of the same feed only.
+TEST(Chunking, FalseStartsAreGivenBackWhole) {
+  for (const std::string_view text :
+       {"functools functools x", R"(functools[{"name": "f", "arguments": {}}] functools x)",
+        R"(functools functools[{"name": "f", "arguments": {}}])", "functools functool"}) {
+    expect_same_in_every_cut({.tool_parser = "phi4"}, OutputEnd::stop, text);
+  }
+  expect_same_in_every_cut({.tool_parser = "kimi_k3", .reasoning_parser = "minimax-m3"},
+                           OutputEnd::stop, "\x05\x10<|open|>tools<|sep|><|opmee");
+  expect_same_in_every_cut({.tool_parser = "nemotron_nano", .reasoning_parser = "minimax_m3"},
+                           OutputEnd::stop,
+                           "<]minimax[>[<tool_call>\n]<]minimax[z[<invoke "
+                           "name=\"get_weath<tool<tool_call>_ca\nfuncx[t");
+}
+
+TEST(Chunking, LimitsDoNotCountPieces) {
+  for (const std::string_view tool : {"hermes", "qwen3_coder", "glm47", "kimi_k3", "harmony"}) {
+    ParserOptions options{.tool_parser = std::string(tool)};
+    options.held_bytes_limit = 64;
+    options.tools = weather_tools();
+    options.delivery = CallDelivery::whole;
+    const std::string filler(150, 'a');
+    for (const std::string& text :
+         {"<tool_call>{\"parameters\": \"" + filler + "\", \"name\": \"ping\"}</tool_call>",
+          "<tool_call><function=get_weather><parameter=days>" + filler +
+              "</parameter></function></tool_call>",
+          "<tool_call>get_weather<arg_key>days</arg_key><arg_value>" + filler +
+              "</arg_value></tool_call>",
+          "<|open|>call tool=\"ping\"<|sep|><|open|>argument key=\"a\"<|sep|>" + filler +
+              "<|close|>argument<|sep|><|close|>call<|sep|>",
+          "<|channel|>commentary<|message|>[" + filler + "<|end|>"}) {
+      expect_same_in_every_cut(options, OutputEnd::length, text);
+    }
+  }
+}
+
+TEST(Chunking, GuidedOutputThatIsNoJsonIsRead) {
+  ParserOptions options{.tool_parser = "hermes", .reasoning_parser = "inkling"};
+  options.tools = weather_tools();
+  options.tool_choice = ToolChoice::named;
+  options.named_tool = "get_weather";
+  options.guided_json = true;
+  expect_same_in_every_cut(options, OutputEnd::stop,
+                           "{\"cit\":  \"Paris{\",   \"Paris\x18\xa2\xff");
+  options.tool_choice = ToolChoice::required;
+  expect_same_in_every_cut(
+      options, OutputEnd::stop,
+      "[{\"name\": \"get_weather\", \"parameters\": {\"city\": \"x\"}}, {\"n\x06\n"
+      "<|channel|>analysis<|message|>");
+}
+
+std::string content_of(const ParserOptions& options, std::string_view text,
+                       OutputEnd end = OutputEnd::stop) {
+  auto parser = OutputParser::create(options);
+  std::vector<Event> events;
+  (*parser)->feed(text, events);
+  (*parser)->finish(events, end);
+  ParsedOutput output;
+  fold_events(events, output);
+  return output.content;
+}
+
+TEST(Markup, IsNotFormedByTextsAroundMarkup) {
+  EXPECT_EQ(content_of({.tool_parser = "harmony"}, "a<|chan<|end|>nel|>b"), "a<|chanb");
+  EXPECT_EQ(content_of({.tool_parser = "muse"}, "<|message|>a<|e<|eom|><|message|>om|>b"), "a<|eb");
+  EXPECT_EQ(content_of({.tool_parser = "inkling"}, "a<|end_<|message_model|>message|>b"),
+            "a<|end_b");
+}
+
+TEST(Markup, IsLeftOutOfACallThatIsShownAsText) {
+  EXPECT_EQ(content_of({.tool_parser = "glm47", .reasoning_parser = "glm45"},
+                       "<tool_call>f</think>b<tool_<arg_value>call>", OutputEnd::length),
+            "fb<tool_");
+}
+
+TEST(Markup, OfAnotherSyntaxThanTheToolParsersIsLeftOut) {
+  EXPECT_EQ(content_of({.tool_parser = "hermes", .reasoning_parser = "inkling"},
+                       "<|message_model|>f<|content_invoke_tool_json|>{\"name\": \"f\", \"args\": "
+                       "{}}<|end_message|>ok"),
+            "ok");
+}
+
 }  // namespace
 }  // namespace chunking_test
 }  // namespace dynamo::parsers

@@ -92,9 +92,9 @@ void Emitter::show(std::string_view piece) {
   blank_bytes_ = 0;
 }
 
-void Emitter::text_without(const MarkerSet& markers, std::string_view text) {
+void Emitter::raw_text(std::string_view text, bool ends) {
   while (!text.empty()) {
-    const MarkerSet::Hit hit = markers.scan(text, false);
+    const MarkerSet::Hit hit = seam_.markup().scan(text, !ends);
     this->text(text.substr(0, hit.position));
     marker();
     if (hit.id == MarkerSet::kNone) break;

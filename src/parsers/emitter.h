@@ -63,8 +63,9 @@ class Emitter {
   void guard(MarkerSet markup) { seam_ = TextSeam(std::move(markup)); }
   /// `closed`: the piece is known not to end with the beginning of a marker.
   void text(std::string_view piece, bool closed = false) { show(seam_.text(piece, closed)); }
-  /// Text that may hold markers, without them.
-  void text_without(const MarkerSet& markers, std::string_view text);
+  /// Text that nobody has looked at yet: what is guarded against is left out. `ends`: the output
+  /// ends with it, so what may become a marker is one that was cut off, and is left out too.
+  void raw_text(std::string_view text, bool ends);
   /// A marker was taken out of the text here.
   void marker() { seam_.marker(); }
   void reasoning(std::string_view piece);

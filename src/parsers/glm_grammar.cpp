@@ -38,7 +38,9 @@ class GlmGrammar final : public Grammar {
   }
 
   std::vector<Marker> text_markers() const override {
-    std::vector<Marker> markers = text_markers_of_tags();
+    std::vector<Marker> markers{{"<tool_call>", kOpen},      {"</tool_call>", kClose},
+                                {"<arg_key>", kKeyOpen},     {"</arg_key>", kKeyClose},
+                                {"<arg_value>", kValueOpen}, {"</arg_value>", kValueClose}};
     // A call that lost its opener: only a tool's name tells it from prose.
     for (const std::string& call : bare_) markers.push_back({call, kBareCall});
     return markers;
@@ -98,9 +100,7 @@ class GlmGrammar final : public Grammar {
     const bool started = out.in_call();
     const bool revocable = out.revocable();
     if (started) out.abandon_call();
-    if (end == OutputEnd::length && (!started || revocable)) {
-      out.text_without(MarkerSet(text_markers_of_tags()), taken_);
-    }
+    if (end == OutputEnd::length && (!started || revocable)) out.raw_text(taken_, true);
     return false;
   }
 
@@ -112,11 +112,6 @@ class GlmGrammar final : public Grammar {
     if (std::exchange(reopened_, false)) return;
     const std::size_t room = context_.held_bytes_limit - taken_.size();
     taken_ += consumed.substr(0, room);
-  }
-
-  static std::vector<Marker> text_markers_of_tags() {
-    return {{"<tool_call>", kOpen},    {"</tool_call>", kClose},    {"<arg_key>", kKeyOpen},
-            {"</arg_key>", kKeyClose}, {"<arg_value>", kValueOpen}, {"</arg_value>", kValueClose}};
   }
 
   static bool is_name_byte(char c) noexcept {

@@ -186,7 +186,7 @@ class KimiK3Grammar final : public Grammar {
     const std::size_t consumed = hit.position + hit.length;
     if (tag_.size() > 4 * kNameBytesLimit) {  // a marker that only stands in the text
       if (in_tools_ || in_call_) return {consumed, broken_call(out)};
-      out.text_without(tag_set_, std::exchange(tag_, {}));
+      out.raw_text(std::exchange(tag_, {}), false);
       return {consumed, Grammar::State::left};
     }
     if (hit.id == MarkerSet::kNone) return {consumed, Grammar::State::inside};

@@ -88,6 +88,7 @@ class MinimaxM3Grammar final : public Grammar {
 
   std::vector<Marker> text_markers() const override {
     std::vector<Marker> markers;
+    markers.reserve(texts_.size());
     for (const auto& [text, id] : texts_) markers.push_back({text, id});
     return markers;
   }

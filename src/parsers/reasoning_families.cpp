@@ -125,8 +125,8 @@ std::string lower(std::string_view name) {
 }  // namespace
 
 std::span<const ReasoningFamily> reasoning_families() noexcept {
-  static const std::vector<ReasoningFamily> kFamilies = make_families();
-  return kFamilies;
+  static const std::vector<ReasoningFamily> families = make_families();
+  return families;
 }
 
 const ReasoningFamily* find_reasoning_family(std::string_view name) noexcept {
@@ -168,16 +168,16 @@ const ReasoningFamily& reasoning_family_or_basic(std::string_view name) {
 namespace dynamo::parsers {
 
 std::span<const std::string_view> reasoning_parser_names() noexcept {
-  static const std::vector<std::string_view> kNames = [] {
-    std::vector<std::string_view> names;
+  static const std::vector<std::string_view> names = [] {
+    std::vector<std::string_view> all;
     for (const auto& family : detail::reasoning_families()) {
-      names.push_back(family.name);
-      names.insert(names.end(), family.aliases.begin(), family.aliases.end());
+      all.push_back(family.name);
+      all.insert(all.end(), family.aliases.begin(), family.aliases.end());
     }
-    std::ranges::sort(names);
-    return names;
+    std::ranges::sort(all);
+    return all;
   }();
-  return kNames;
+  return names;
 }
 
 bool is_reasoning_parser(std::string_view name) noexcept {

@@ -230,11 +230,10 @@ Result<OutputPlan> plan_output(const OutputRequest& request) {
     }
     // A call is a message like any other there: without its parser the markup would be shown.
     if (options.tool_parser.empty()) options.tool_parser = std::string(own_tools);
-    if (off) {
-      options.starting_state = StartingState::response;
-    } else if (prompt_opens_reasoning(request.reasoning_parser, request.rendered_prompt)) {
+    const bool known = reasoning->spec.first_boundary_decides && !request.rendered_prompt.empty();
+    if (!off && prompt_opens_reasoning(request.reasoning_parser, request.rendered_prompt)) {
       options.starting_state = StartingState::reasoning;
-    } else if (reasoning->spec.first_boundary_decides && !request.rendered_prompt.empty()) {
+    } else if (off || known) {
       options.starting_state = StartingState::response;
     }
   }

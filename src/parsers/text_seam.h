@@ -20,6 +20,7 @@ class TextSeam {
   /// Takes text and returns what of it, and of text before, may go out; valid until the next call.
   /// `closed`: it is known not to end with the beginning of a marker.
   std::string_view text(std::string_view piece, bool closed);
+  const MarkerSet& markup() const noexcept { return markup_; }
   /// A marker was taken out here.
   void marker() {
     if (before_.empty()) before_ = tail_;

@@ -163,8 +163,8 @@ std::vector<ToolFamily> make_families() {
 }  // namespace
 
 std::span<const ToolFamily> tool_families() noexcept {
-  static const std::vector<ToolFamily> kFamilies = make_families();
-  return kFamilies;
+  static const std::vector<ToolFamily> families = make_families();
+  return families;
 }
 
 const ToolFamily* find_tool_family(std::string_view name) noexcept {
@@ -210,16 +210,16 @@ std::unique_ptr<Grammar> make_grammar(const ToolFamily& family, const GrammarCon
 namespace dynamo::parsers {
 
 std::span<const std::string_view> tool_parser_names() noexcept {
-  static const std::vector<std::string_view> kNames = [] {
-    std::vector<std::string_view> names;
+  static const std::vector<std::string_view> names = [] {
+    std::vector<std::string_view> all;
     for (const auto& family : detail::tool_families()) {
-      names.push_back(family.name);
-      names.insert(names.end(), family.aliases.begin(), family.aliases.end());
+      all.push_back(family.name);
+      all.insert(all.end(), family.aliases.begin(), family.aliases.end());
     }
-    std::ranges::sort(names);
-    return names;
+    std::ranges::sort(all);
+    return all;
   }();
-  return kNames;
+  return names;
 }
 
 bool is_tool_parser(std::string_view name) noexcept {

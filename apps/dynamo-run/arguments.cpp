@@ -6,7 +6,8 @@
 
 #include <algorithm>
 #include <array>
-#include <memory>
+#include <cstdlib>
+#include <string>
 #include <utility>
 
 #include <CLI/App.hpp>
@@ -100,64 +101,111 @@ Result<void> read_engine(std::string_view word, const Surroundings& surroundings
   return {};
 }
 
-std::unique_ptr<CLI::App> command_line(Arguments& out, std::string& positional, bool& version,
-                                       bool& print_config) {
-  auto app = std::make_unique<CLI::App>(
-      "Serves a model, or talks to it: dynamo-run [in=X] [out=Y] [MODEL] [flags]", "dynamo-run");
-  app->option_defaults()->take_last();
-  app->add_option("model", positional, "a .gguf file or a Hugging Face folder");
-  app->add_option("--model-path", out.model_path, "the same as MODEL, which wins")
-      ->envname("DYN_MODEL_PATH");
-  app->add_option("--model-name", out.model_name, "served name")->envname("DYN_MODEL_NAME");
-  app->add_option("--http-host", out.http_host, "address to listen on")
-      ->envname("DYN_HTTP_HOST")
+/// A flag that sets a variable of the catalogue.
+struct Setting {
+  CLI::Option* option;
+  void (*set)(config::Overrides& overrides, std::string text);
+};
+
+struct CommandLine {
+  CLI::App app{"Serves a model, or talks to it: dynamo-run [in=X] [out=Y] [MODEL] [flags]",
+               "dynamo-run"};
+  std::string positional;
+  bool version = false;
+  bool print_config = false;
+  std::vector<Setting> settings;
+
+  explicit CommandLine(Arguments& out);
+
+ private:
+  template <const auto& variable, class T>
+  CLI::Option* add(const char* flag, T& to, const std::string& meaning) {
+    const std::string name(config::catalogue()[variable.index].name);
+    CLI::Option* option = app.add_option(flag, to, meaning + " [" + name + "]");
+    settings.push_back({option, [](config::Overrides& overrides, std::string text) {
+                          overrides.set(variable, std::move(text));
+                        }});
+    return option;
+  }
+};
+
+CommandLine::CommandLine(Arguments& out) {
+  namespace var = config::var;
+  app.option_defaults()->take_last();
+  app.add_option("model", positional, "a .gguf file or a Hugging Face folder");
+  add<var::model_path>("--model-path", out.model_path, "the same as MODEL, which wins");
+  add<var::model_name>("--model-name", out.model_name, "served name");
+  add<var::http_host>("--http-host", out.http_host, "address to listen on")->capture_default_str();
+  add<var::http_port>("--http-port", out.http_port, "port to listen on, 0: any free one")
       ->capture_default_str();
-  app->add_option("--http-port", out.http_port, "port to listen on, 0: any free one")
-      ->envname("DYN_HTTP_PORT")
-      ->capture_default_str();
-  app->add_option("--tls-cert-path", out.tls_cert_path, "PEM certificate chain")
-      ->envname("DYN_TLS_CERT_PATH");
-  app->add_option("--tls-key-path", out.tls_key_path, "PEM private key")
-      ->envname("DYN_TLS_KEY_PATH");
-  app->add_option("--api-key", out.api_keys,
-                  "accept this bearer token (repeatable); without any, everyone is served")
+  add<var::tls_cert_path>("--tls-cert-path", out.tls_cert_path, "PEM certificate chain");
+  add<var::tls_key_path>("--tls-key-path", out.tls_key_path, "PEM private key");
+  add<var::http_api_keys>("--api-key", out.api_keys,
+                          "accept this bearer token (repeatable); without any, everyone is served")
       ->take_all()
       ->delimiter(',');
-  app->add_flag_function("-v", [](std::int64_t) {}, "debug log; -vv: trace");
-  app->add_option("--context-length", out.context_length, "context in tokens, at most the model's");
-  app->add_option("--kv-cache-block-size", out.kv_cache_block_size, "tokens per KV block")
-      ->envname("DYN_KV_CACHE_BLOCK_SIZE");
-  app->add_option("--extra-engine-args", out.extra_engine_args,
-                  "JSON file with settings of the engine")
-      ->envname("DYN_EXTRA_ENGINE_ARGS");
-  app->add_option(
-         "--request-template", out.request_template,
-         "JSON file with model, temperature and max_completion_tokens for requests that lack them")
-      ->envname("DYN_REQUEST_TEMPLATE");
-  app->add_option("--custom-jinja-template", out.custom_jinja_template,
-                  "chat template to use instead of the model's")
-      ->envname("DYN_CUSTOM_JINJA_TEMPLATE");
-  app->add_option("--tool-call-parser", out.tool_call_parser, "how the model writes tool calls")
-      ->envname("DYN_TOOL_CALL_PARSER");
-  app->add_option("--reasoning-parser", out.reasoning_parser, "how the model marks its reasoning")
-      ->envname("DYN_REASONING_PARSER");
-  app->add_flag("--print-config", print_config,
-                "print every setting with its source as JSON and end");
-  app->add_flag("--version", version, "print the version and end");
-  app->footer(
+  app.add_flag_function("-v", [](std::int64_t) {}, "debug log; -vv: trace");
+  app.add_option("--context-length", out.context_length, "context in tokens, at most the model's");
+  add<var::kv_cache_block_tokens>("--kv-cache-block-size", out.kv_cache_block_size,
+                                  "tokens per KV block");
+  add<var::extra_engine_args>("--extra-engine-args", out.extra_engine_args,
+                              "JSON file with settings of the engine");
+  add<var::request_template>(
+      "--request-template", out.request_template,
+      "JSON file with model, temperature and max_completion_tokens for requests that lack them");
+  add<var::custom_jinja_template>("--custom-jinja-template", out.custom_jinja_template,
+                                  "chat template to use instead of the model's");
+  add<var::tool_call_parser>("--tool-call-parser", out.tool_call_parser,
+                             "how the model writes tool calls");
+  add<var::reasoning_parser>("--reasoning-parser", out.reasoning_parser,
+                             "how the model marks its reasoning");
+  app.add_flag("--print-config", print_config,
+               "print every setting with its source as JSON and end");
+  app.add_flag("--version", version, "print the version and end");
+  app.footer(
       "in=   http | text | stdin | batch:FILE   (default: text on a terminal, else stdin)\n"
       "out=  llama | echo | replay:FILE         (default: llama when it is compiled in)\n"
-      "Every setting is also read from its DYN_ variable; docs/configuration.md lists them.");
-  return app;
+      "A flag sets the variable named behind it; docs/configuration.md lists all variables.");
+}
+
+/// Flags over the environment over files over defaults.
+Result<void> read_layers(const CommandLine& line, Arguments& out) {
+  namespace var = config::var;
+  config::Layers layers;
+  for (const Setting& setting : line.settings) {
+    if (setting.option->count() == 0) continue;
+    std::string text;
+    for (const std::string& value : setting.option->reduced_results())
+      text.append(text.empty() ? "" : ",").append(value);
+    setting.set(layers.overrides, std::move(text));
+  }
+  if (!line.positional.empty()) layers.overrides.set(var::model_path, line.positional);
+  // -v gives way to DYN_LOG, as in the reference.
+  if (out.verbosity > 0 && std::getenv("DYN_LOG") == nullptr)
+    layers.overrides.set(var::log_filter, out.verbosity > 1 ? "trace" : "debug");
+  DYN_TRY(config::Configuration resolved, config::Configuration::load(layers));
+  out.model_path = resolved.get(var::model_path);
+  out.model_name = resolved.get(var::model_name);
+  out.http_host = resolved.get(var::http_host);
+  out.http_port = static_cast<std::uint16_t>(resolved.get(var::http_port));
+  out.tls_cert_path = resolved.get(var::tls_cert_path);
+  out.tls_key_path = resolved.get(var::tls_key_path);
+  if (const auto tokens = resolved.get(var::kv_cache_block_tokens); tokens)
+    out.kv_cache_block_size = static_cast<std::uint32_t>(*tokens);
+  out.extra_engine_args = resolved.get(var::extra_engine_args);
+  out.request_template = resolved.get(var::request_template);
+  out.custom_jinja_template = resolved.get(var::custom_jinja_template);
+  out.tool_call_parser = resolved.get(var::tool_call_parser);
+  out.reasoning_parser = resolved.get(var::reasoning_parser);
+  out.api_keys = resolved.get(var::http_api_keys);
+  out.configuration = std::move(resolved);
+  return {};
 }
 
 Result<void> check(Arguments& arguments) {
   if (arguments.tls_cert_path.empty() != arguments.tls_key_path.empty()) {
     return fail(Errc::invalid_argument,
                 "--tls-cert-path and --tls-key-path must be provided together");
-  }
-  if (arguments.verbosity > 2) {
-    return fail(Errc::invalid_argument, "-v may be given at most twice (-v: debug, -vv: trace)");
   }
   if (arguments.context_length == 0u)
     return fail(Errc::invalid_argument, "--context-length must be greater than 0");
@@ -200,32 +248,31 @@ Result<Arguments> parse_arguments(std::span<const std::string_view> arguments,
     }
   }
 
-  std::string positional;
-  bool version = false;
-  bool print_config = false;
-  const auto app = command_line(out, positional, version, print_config);
+  CommandLine line(out);
   try {
     std::reverse(rest.begin(), rest.end());  // CLI11 takes the words from the back
-    app->parse(rest);
+    line.app.parse(rest);
   } catch (const CLI::CallForHelp&) {
     out.action = Arguments::Action::help;
     return out;
   } catch (const CLI::Error& error) {
     return fail(Errc::invalid_argument, error.what());
   }
-  if (version) {
+  if (line.version) {
     out.action = Arguments::Action::version;
     return out;
   }
-  out.verbosity = static_cast<int>(app->count("-v"));
-  if (!positional.empty()) out.model_path = positional;
+  out.verbosity = static_cast<int>(line.app.count("-v"));
+  if (out.verbosity > 2)
+    return fail(Errc::invalid_argument, "-v may be given at most twice (-v: debug, -vv: trace)");
+  DYN_CHECK(read_layers(line, out));
 
   out.input = surroundings.stdin_is_terminal ? Input::text : Input::stdin_text;
   if (input) DYN_CHECK(read_input(*input, out));
   out.default_engine = !engine;
   out.engine = surroundings.has_llama ? Engine::llama : Engine::echo;
   if (engine) DYN_CHECK(read_engine(*engine, surroundings, out));
-  if (print_config) {
+  if (line.print_config) {
     out.action = Arguments::Action::print_config;
     return out;
   }
@@ -235,10 +282,7 @@ Result<Arguments> parse_arguments(std::span<const std::string_view> arguments,
 
 std::string usage_text() {
   Arguments unused;
-  std::string positional;
-  bool version = false;
-  bool print_config = false;
-  return command_line(unused, positional, version, print_config)->help();
+  return CommandLine(unused).app.help();
 }
 
 std::string version_text() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <dynamo/base/error.h>
+#include <dynamo/config/configuration.h>
 
 #include <cstdint>
 #include <optional>
@@ -45,6 +46,8 @@ struct Arguments {
   std::string custom_jinja_template;
   std::string tool_call_parser;
   std::string reasoning_parser;
+  /// Of the whole process; what flags set has Source::command_line.
+  std::optional<config::Configuration> configuration;
   bool default_engine = false;  ///< `out=` was not given
 };
 
@@ -55,7 +58,7 @@ struct Surroundings {
 };
 
 /// Reads `arguments` (without the program's name). `in=` and `out=` may stand anywhere, what
-/// follows a lone `--` is ignored. Each flag also has a DYN_ variable: flag > environment >
+/// follows a lone `--` is ignored. Each flag also has a DYN_ variable: flag > environment > file >
 /// default. Errors: Errc::invalid_argument, with a message for the terminal that names the word.
 Result<Arguments> parse_arguments(std::span<const std::string_view> arguments,
                                   const Surroundings& surroundings);

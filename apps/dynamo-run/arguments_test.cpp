@@ -126,6 +126,23 @@ TEST(Arguments, EveryFlagIsAlsoAVariable) {
   ::unsetenv("DYN_HTTP_PORT");
 }
 
+TEST(Arguments, FlagsAreOverridesOfTheVariablesTheySet) {
+  ::setenv("DYN_HTTP_HOST", "10.0.0.1", 1);
+  const auto parsed = parse({"m.gguf", "out=echo", "--http-port=81", "-v"});
+  ::unsetenv("DYN_HTTP_HOST");
+  ASSERT_TRUE(parsed) << parsed.error().message();
+  const config::Configuration& configuration = *parsed->configuration;
+  namespace var = config::var;
+  EXPECT_EQ(configuration.source(var::http_port), config::Source::command_line);
+  EXPECT_EQ(configuration.get(var::http_port), 81U);
+  EXPECT_EQ(configuration.source(var::model_path), config::Source::command_line);
+  EXPECT_EQ(configuration.get(var::model_path), "m.gguf");
+  EXPECT_EQ(configuration.get(var::log_filter), "debug");
+  EXPECT_EQ(configuration.source(var::http_host), config::Source::environment);
+  EXPECT_EQ(parsed->http_host, "10.0.0.1");
+  EXPECT_EQ(configuration.source(var::model_name), config::Source::built_in);
+}
+
 TEST(Arguments, PrintedConfigurationHidesKeys) {
   const auto arguments = parse({"out=echo", "--api-key", "secret-one", "--api-key", "secret-two"});
   ASSERT_TRUE(arguments);

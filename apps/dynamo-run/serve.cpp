@@ -66,9 +66,7 @@ int serve_http(const Arguments& arguments, const LoadedModel& model,
   llm::http::HttpService service(std::move(options), shards, pool, metrics, shutdown, models);
   if (auto started = service.start(); !started) return failed(started.error());
 
-  const bool has_keys =
-      !arguments.api_keys.empty() || !config::get(config::var::http_api_keys).empty();
-  if (!has_keys && !is_loopback(arguments.http_host)) {
+  if (arguments.api_keys.empty() && !is_loopback(arguments.http_host)) {
     DYN_LOG_WARN(kTarget, "everyone_is_served",
                  {{"host", arguments.http_host}, {"fix", "--api-key"}});
   }
@@ -77,8 +75,8 @@ int serve_http(const Arguments& arguments, const LoadedModel& model,
                 {"host", arguments.http_host},
                 {"port", static_cast<std::uint64_t>(service.port())},
                 {"tls", !arguments.tls_cert_path.empty()}});
-  const auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(
-      config::get(config::var::http_shutdown_timeout));
+  const auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(std::min(
+      config::get(config::var::http_shutdown_timeout), config::get(config::var::shutdown_timeout)));
   const bool drained = shutdown.wait(limit);
   if (!drained)
     DYN_LOG_WARN(kTarget, "requests_were_cut",
@@ -112,9 +110,7 @@ int talk(const Arguments& arguments, const LoadedModel& model,
 }  // namespace
 
 int run(const Arguments& arguments) {
-  auto configuration = config::Configuration::load();
-  if (!configuration) return failed(configuration.error());
-  config::install(std::move(*configuration));
+  if (arguments.configuration) config::install(*arguments.configuration);
   const auto defaults = request_template(arguments);
   if (!defaults) return failed(defaults.error());
 
@@ -149,15 +145,13 @@ int run(const Arguments& arguments) {
 }
 
 int print_config(const Arguments& arguments) {
-  const auto configuration = config::Configuration::load();
-  if (!configuration) return failed(configuration.error());
   std::string text;
   JsonWriter(text)
       .begin_object()
       .key("command")
       .raw(arguments_json(arguments))
       .key("settings")
-      .raw(configuration->to_json())
+      .raw(arguments.configuration->to_json())
       .end_object();
   std::printf("%s\n", text.c_str());
   return 0;

@@ -34,7 +34,10 @@ int hex_value(char c) noexcept {
 class JsonReader {
  public:
   JsonReader(std::string_view text, const JsonParseOptions& options)
-      : text_(text), depth_left_(options.depth_limit), values_left_(options.value_limit) {}
+      : text_(text),
+        depth_left_(options.depth_limit),
+        values_left_(options.value_limit),
+        unique_depth_left_(options.unique_members ? options.depth_limit : 0) {}
 
   Result<Json> read() {
     Json value;
@@ -167,6 +170,7 @@ class JsonReader {
   }
 
   bool read_object(Json& out) {
+    const bool outermost = depth_left_ == unique_depth_left_;
     if (!enter()) return false;
     auto& members = out.value_.emplace<JsonObject>();
     std::string buffer;
@@ -178,7 +182,11 @@ class JsonReader {
         skip_space();
         if (peek() != ':') return expected("':' after an object key");
         ++at_;
-        if (!read_value(members[key])) return false;
+        const std::size_t before = members.size();
+        Json& value = members[key];
+        if (outermost && members.size() == before)
+          return broken("duplicate field `" + std::string(key) + "`");
+        if (!read_value(value)) return false;
         skip_space();
         if (peek() == '}') break;
         if (peek() != ',') return expected("',' or '}' in an object");
@@ -387,6 +395,7 @@ class JsonReader {
   std::string_view text_;
   std::size_t depth_left_;
   std::size_t values_left_;
+  std::size_t unique_depth_left_;  // depth_left_ in front of an object with unique members
   std::size_t at_ = 0;
   std::uint64_t seen_ = 0;  // bits of the bytes in strings
   Errc code_ = Errc::invalid_argument;

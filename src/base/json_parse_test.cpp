@@ -258,6 +258,16 @@ TEST(JsonParse, DuplicateKeysKeepTheLastValueAtTheFirstPlace) {
   EXPECT_EQ(parse_json(kText)->dump(), kDump);
 }
 
+TEST(JsonParse, DuplicateMembersOfTheOutermostObjectCanBeRefused) {
+  const JsonParseOptions options{.unique_members = true};
+  EXPECT_EQ(parse_json(R"({"a":{"x":1,"x":2},"b":[{"a":1,"a":2}]})", options)->dump(),
+            R"({"a":{"x":2},"b":[{"a":2}]})");
+  const auto twice = parse_json("{\"a\":1,\n\"b\":2,\"\\u0061\":3}", options);
+  ASSERT_FALSE(twice);
+  EXPECT_EQ(twice.error().message().find("duplicate field `a` at line 2"), 0U)
+      << twice.error().message();
+}
+
 TEST(JsonParse, KeepsTheOrderOfKeys) {
   std::string text = "{";
   for (int i = 999; i >= 0; --i)

@@ -102,7 +102,7 @@ Result<void> read(Json& from, const FieldPath& path, StreamOptions& to) {
 }
 
 Result<Json> read_body(std::string_view body) {
-  auto parsed = parse_json(body, {.lenient = true});
+  auto parsed = parse_json(body, {.lenient = true, .unique_members = true});
   if (!parsed) return fail(body_error(parsed.error().message()));
   return parsed;
 }

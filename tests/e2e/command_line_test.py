@@ -56,6 +56,16 @@ def test_print_config_shows_every_setting_with_its_source():
     value = json.loads(done.stdout)
     assert value["settings"]["DYN_HTTP_BODY_LIMIT_MB"] == {"value": 7, "source": "environment"}
     assert value["command"]["out"] == "echo"
+    done = run("--print-config", "out=echo", "--http-port", "81", "--api-key", "secret", "--model-name=m", env={"DYN_HTTP_PORT": "82"})
+    value = json.loads(done.stdout)
+    assert value["settings"]["DYN_HTTP_PORT"] == {"value": 81, "source": "command line"}
+    assert value["settings"]["DYN_MODEL_NAME"] == {"value": "m", "source": "command line"}
+    assert value["settings"]["DYN_HTTP_API_KEYS"]["source"] == "command line" and "secret" not in done.stdout
+
+
+def test_echo_without_a_model_says_what_it_needs():
+    done = run("out=echo", stdin="x")
+    assert done.returncode == 1 and "out=echo needs a model for its tokenizer and template" in done.stderr
 
 
 def test_stdin_answers_once_and_ends():

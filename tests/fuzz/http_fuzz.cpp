@@ -114,7 +114,7 @@ class Service {
   Service()
       : settings_(config::process()),
         metrics_(registry_, "dynamo_frontend"),
-        parts_{settings_, template_, compute_, shutdown_, models_, metrics_} {
+        parts_{settings_, template_, compute_, shutdown_, models_, metrics_, fleet_} {
     auto card = test::byte_card();
     card->formatter = make_plain_formatter();
     card->runtime_config.context_length = 4096;
@@ -167,6 +167,7 @@ class Service {
   ServiceSettings settings_;
   RequestTemplate template_;
   FrontendMetrics metrics_;
+  const std::function<FleetHealth()> fleet_;
   ServiceParts parts_;
   std::shared_ptr<ScriptedEngine> engine_;
   ServerShared shared_;

@@ -177,6 +177,8 @@ struct JsonParseOptions {
   /// Repair the two defects that the reference repairs before it gives up: raw control characters
   /// inside strings, and invalid UTF-8 (replaced by U+FFFD). A valid text is never changed.
   bool lenient = false;
+  /// Refuse a member of the outermost object that is there twice; elsewhere the last one wins.
+  bool unique_members = false;
 };
 
 /// Parses one JSON text. UTF-8 is validated, doubles are exact, nesting is bounded. Accepts what

@@ -2,6 +2,7 @@
 #include <dynamo/base/file.h>
 #include <dynamo/base/hash.h>
 #include <dynamo/base/log.h>
+#include <dynamo/config/configuration.h>
 #include <dynamo/llm/model_card.h>
 
 #include <array>
@@ -67,7 +68,8 @@ Result<std::optional<std::uint32_t>> read_length(const Json& config, std::string
 void set_formatter(ModelCard& card, const PromptFacts& facts) {
   auto formatter =
       make_prompt_formatter(facts, {.exclude_tools_when_tool_choice_none =
-                                        card.runtime_config.exclude_tools_when_tool_choice_none});
+                                        card.runtime_config.exclude_tools_when_tool_choice_none &&
+                                        config::get(config::var::exclude_tools_when_none)});
   if (formatter) {
     card.formatter = *std::move(formatter);
     return;

@@ -9,6 +9,11 @@ const std::string_view kApiSchemas = R"json({
   "param":{"type":["string","null"]},"code":{"type":["string","null"]}}},
  "message":{"type":"string"},"type":{"type":"string"},"code":{"type":"integer"},"details":{},
  "request_id":{"type":"string"}}},
+"BusyThreshold":{"type":"object","required":["model"],"properties":{
+ "model":{"type":"string"},
+ "active_decode_blocks_threshold":{"type":["number","null"],"minimum":0,"maximum":1},
+ "active_prefill_tokens_threshold":{"type":["integer","null"],"minimum":0},
+ "active_prefill_tokens_threshold_frac":{"type":["number","null"],"minimum":0}}},
 "GenerationOptions":{"type":"object","required":["model"],"properties":{
  "model":{"type":"string","minLength":1},
  "stream":{"type":"boolean","default":false},

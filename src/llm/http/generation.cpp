@@ -257,7 +257,9 @@ net::awaitable<Result<void>> Generation<Api>::prepare() {
     DYN_CO_TRY(auto done, co_await parts_.compute.run(std::move(job)));
     DYN_CO_TRY(prompts_, std::move(done));
   }
-  for (const Preprocessed& prompt : prompts_) {
+  const auto agent = agent_context(exchange_.head());
+  for (Preprocessed& prompt : prompts_) {
+    prompt.request.agent_context = agent;
     parts_.metrics.preprocessed(parts_.metrics.series(model_->name), prompt);
     if (Api::kEndpoint == Endpoint::chat_completions) count_media(prompt.request);
   }

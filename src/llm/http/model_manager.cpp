@@ -141,6 +141,22 @@ Result<void> ModelManager::remove(std::string_view name) {
   return {};
 }
 
+Result<void> ModelManager::set_busy_thresholds(std::string_view name,
+                                               const BusyThresholds& thresholds) {
+  std::lock_guard lock(impl_->mutex);
+  const ServedModelPtr before = impl_->latest->find(name);
+  if (!before) return fail(Errc::not_found, "no model is called '" + std::string(name) + "'");
+  auto model = std::make_shared<ServedModel>(*before);
+  BusyThresholds& now = model->busy_thresholds;
+  if (thresholds.active_decode_blocks) now.active_decode_blocks = thresholds.active_decode_blocks;
+  if (thresholds.active_prefill_tokens)
+    now.active_prefill_tokens = thresholds.active_prefill_tokens;
+  if (thresholds.active_prefill_tokens_frac)
+    now.active_prefill_tokens_frac = thresholds.active_prefill_tokens_frac;
+  impl_->publish([&](ModelSnapshot& next) { Impl::place(next, model); });
+  return {};
+}
+
 std::shared_ptr<const ModelSnapshot> ModelManager::snapshot() const {
   const runtime::Shard* shard = runtime::Shard::current();
   if (shard == nullptr || shard->index() >= Impl::kShardsMax) {

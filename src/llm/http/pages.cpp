@@ -6,6 +6,7 @@
 #include <dynamo/openai/models.h>
 #include <dynamo/runtime/shutdown.h>
 
+#include <algorithm>
 #include <chrono>
 #include <ctime>
 #include <limits>
@@ -67,6 +68,18 @@ std::string anthropic_list(const std::vector<openai::Model>& models) {
   return text;
 }
 
+std::string healthy(FleetHealth fleet) {
+  std::ranges::sort(fleet.endpoints);
+  std::string text;
+  JsonWriter out(text);
+  out.begin_object().member("status", "healthy").key("endpoints").begin_array();
+  for (const auto& endpoint : fleet.endpoints) out.value(endpoint);
+  out.end_array().key("instances").begin_array();
+  for (const auto& instance : fleet.instances) out.value(instance);
+  out.end_array().end_object();
+  return text;
+}
+
 std::string readiness(std::string_view id, const ServedModel& model) {
   std::string text;
   JsonWriter out(text);
@@ -114,9 +127,8 @@ net::awaitable<void> serve_model(RouteCall call, std::string_view id) {
 net::awaitable<void> serve_health(RouteCall call) {
   const Stage stage = call.parts.shutdown.stage();
   if (stage == Stage::running) {
-    // Engines in this process have no endpoints or instances of their own.
-    static_cast<void>(co_await call.exchange.respond(
-        200, kJsonType, R"({"status":"healthy","endpoints":[],"instances":[]})"));
+    FleetHealth fleet = call.parts.fleet ? call.parts.fleet() : FleetHealth{};
+    static_cast<void>(co_await call.exchange.respond(200, kJsonType, healthy(std::move(fleet))));
     co_return;
   }
   std::string body = R"({"status":"not_ready","stage":")";

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "llm/http/request_headers.h"
 
+#include <dynamo/base/truthy.h>
 #include <dynamo/base/uuid.h>
 
 #include <charconv>
@@ -32,6 +33,55 @@ std::optional<T> number(const RequestHead& head, std::initializer_list<std::stri
 bool begins_with(std::string_view text, std::string_view prefix) noexcept {
   return text.size() >= prefix.size() &&
          equals_ignoring_case(text.substr(0, prefix.size()), prefix);
+}
+
+constexpr std::size_t kSessionIdBytes = 256;  // of the reference's session table
+constexpr std::size_t kTurnMetadataBytes = std::size_t{8} * 1024;
+
+/// An id without the space around it; empty when there is none that can be used.
+std::string session_id(std::string_view text) {
+  const auto blank = [](char c) { return c == ' ' || c == '\t'; };
+  while (!text.empty() && blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && blank(text.back())) text.remove_suffix(1);
+  return text.size() <= kSessionIdBytes ? std::string(text) : std::string();
+}
+std::string session_header(const RequestHead& head, std::string_view name) {
+  return session_id(head.header(name).value_or(std::string_view()));
+}
+
+struct Session {
+  std::string id, parent;
+};
+
+Session dynamo_session(const RequestHead& head) {
+  return {session_header(head, "x-dynamo-session-id"),
+          session_header(head, "x-dynamo-parent-session-id")};
+}
+/// A subagent is a session of its own, whose parent is another agent or the session itself.
+Session claude_code_session(const RequestHead& head) {
+  std::string session = session_header(head, "x-claude-code-session-id");
+  std::string agent = session_header(head, "x-claude-code-agent-id");
+  if (agent.empty()) return {std::move(session), {}};
+  std::string parent = session_header(head, "x-claude-code-parent-agent-id");
+  return {std::move(agent), parent.empty() ? std::move(session) : std::move(parent)};
+}
+Session codex_session(const RequestHead& head) {
+  Session session{session_header(head, "thread-id"),
+                  session_header(head, "x-codex-parent-thread-id")};
+  const auto metadata = head.header("x-codex-turn-metadata");
+  if (!session.id.empty() || !metadata) return session;
+  const auto json =
+      parse_json(*metadata, {.depth_limit = 8, .size_limit_bytes = kTurnMetadataBytes});
+  if (!json) return session;
+  for (const std::string_view key : {"thread_id", "session_id"}) {
+    const Json* id = json->find(key);
+    if (session.id.empty() && id != nullptr && id->if_string() != nullptr)
+      session.id = session_id(*id->if_string());
+  }
+  return session;
+}
+Session plain_session(const RequestHead& head) {
+  return {session_header(head, "x-session-id"), session_header(head, "x-parent-session-id")};
 }
 
 std::string lower_case(std::string_view text) {
@@ -76,6 +126,20 @@ void apply_routing_headers(const RequestHead& head, std::optional<openai::NvExt>
     hints().strict_priority = *priority;
   if (const auto tenant = head.header("x-tenant-id"); tenant && !tenant->empty())
     target().cache_salt = std::string(*tenant);
+}
+
+std::optional<Json> agent_context(const RequestHead& head) {
+  for (const auto read : {dynamo_session, claude_code_session, codex_session, plain_session}) {
+    Session session = read(head);
+    if (session.id.empty()) continue;
+    Json context = Json::object({{"session_id", Json(std::move(session.id))}});
+    if (!session.parent.empty()) context["parent_session_id"] = Json(std::move(session.parent));
+    if (const auto final_one = head.header("x-dynamo-session-final");
+        final_one && base::is_truthy(*final_one))
+      context["session_final"] = Json(true);
+    return context;
+  }
+  return std::nullopt;
 }
 
 Result<std::map<std::string, std::string>> forwarded_metadata(const RequestHead& head,

@@ -47,6 +47,37 @@ TEST(RoutingHeaders, WinOverTheBodyAndIgnoreNonsense) {
   EXPECT_EQ(nvext->cache_salt, "t");
 }
 
+std::string agent(std::string_view fields) {
+  const auto context = agent_context(with(fields));
+  return context ? context->dump() : "";
+}
+
+TEST(AgentContext, ComesFromTheHeadersOfDynamoOrOfAHarness) {
+  EXPECT_EQ(agent(""), "");
+  EXPECT_EQ(agent("x-dynamo-session-id: a\r\nx-dynamo-parent-session-id: p\r\n"
+                  "x-dynamo-session-final: true\r\nx-session-id: other\r\n"),
+            R"({"session_id":"a","parent_session_id":"p","session_final":true})");
+  EXPECT_EQ(agent("x-claude-code-session-id: s\r\n"), R"({"session_id":"s"})");
+  EXPECT_EQ(agent("x-claude-code-session-id: s\r\nx-claude-code-agent-id: a\r\n"),
+            R"({"session_id":"a","parent_session_id":"s"})");
+  EXPECT_EQ(agent("x-claude-code-session-id: s\r\nx-claude-code-agent-id: a\r\n"
+                  "x-claude-code-parent-agent-id: b\r\n"),
+            R"({"session_id":"a","parent_session_id":"b"})");
+  EXPECT_EQ(agent("thread-id: t\r\nx-codex-parent-thread-id: u\r\n"),
+            R"({"session_id":"t","parent_session_id":"u"})");
+  EXPECT_EQ(agent("x-codex-turn-metadata: {\"thread_id\":\"t\"}\r\n"), R"({"session_id":"t"})");
+  EXPECT_EQ(agent("x-session-id: s\r\nx-parent-session-id: p\r\n"),
+            R"({"session_id":"s","parent_session_id":"p"})");
+}
+
+TEST(AgentContext, IgnoresWhatCannotBeASession) {
+  EXPECT_EQ(agent("x-dynamo-session-id: " + std::string(257, 'a') + "\r\n"), "");
+  EXPECT_EQ(agent("x-dynamo-session-id:  \r\n"), "");
+  EXPECT_EQ(agent("x-codex-turn-metadata: {\"thread_id\":7}\r\n"), "");
+  EXPECT_EQ(agent("x-codex-turn-metadata: [[[[[[[[[[\r\n"), "");
+  EXPECT_EQ(agent("x-dynamo-session-final: true\r\n"), "");
+}
+
 TEST(ForwardedMetadata, TakesPrefixedAndTraceHeadersButNoCredentials) {
   const auto metadata =
       forwarded_metadata(with("X-Dynamo-Meta-Team: a\r\nx-dynamo-meta-token: Bearer "

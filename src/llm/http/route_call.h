@@ -6,6 +6,7 @@
 #include <dynamo/llm/http/service.h>
 #include <dynamo/runtime/fwd.h>
 
+#include <functional>
 #include <string>
 
 #include <boost/asio/awaitable.hpp>
@@ -23,6 +24,7 @@ struct ServiceParts {
   runtime::Shutdown& shutdown;
   ModelManager& models;
   FrontendMetrics& metrics;
+  const std::function<FleetHealth()>& fleet;  ///< may be empty
 };
 
 /// One exchange of a route. Passed by value; what it refers to outlives the handler.

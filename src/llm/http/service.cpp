@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "llm/http/api_schemas.h"
+#include "llm/http/busy_threshold.h"
 #include "llm/http/error_response.h"
 #include "llm/http/frontend_metrics.h"
 #include "llm/http/generation.h"
@@ -87,7 +88,8 @@ struct HttpService::Impl {
               .compute = compute,
               .shutdown = shutdown,
               .models = models,
-              .metrics = *metrics},
+              .metrics = *metrics,
+              .fleet = options.fleet},
         server({.host = options.host,
                 .port = options.port,
                 .tls = options.tls,
@@ -189,6 +191,20 @@ void HttpService::Impl::add_routes() {
                Access::everyone,
                page(runtime::MetricsRegistry::kContentType, [this] { return registry.expose(); }),
                {"Metrics in Prometheus' text format", "operation", {}}});
+  if (!settings.disable_admin_api) {
+    router->add({Method::get,
+                 "/busy_threshold",
+                 Gate::always,
+                 Access::key,
+                 of(serve_busy_thresholds),
+                 {"From when on workers are too busy, by model", "operation", {}}});
+    router->add({Method::post,
+                 "/busy_threshold",
+                 Gate::always,
+                 Access::key,
+                 of(serve_busy_threshold),
+                 {"Sets or reads the thresholds of one model", "operation", "BusyThreshold"}});
+  }
   router->add({Method::get,
                "/openapi.json",
                Gate::always,

@@ -28,6 +28,7 @@ ServiceSettings::ServiceSettings(const config::Configuration& c)
       ignore_unknown_fields(c.get(var::ignore_unknown_fields)),
       force_usage(c.get(var::force_usage)),
       disable_nvext(c.get(var::disable_nvext)),
+      disable_admin_api(c.get(var::disable_admin_api)),
       reasoning_field(c.get(var::reasoning_field)),
       context_window(c.get(var::context_window)),
       max_output_tokens(c.get(var::max_output_tokens)),

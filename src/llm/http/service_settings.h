@@ -27,6 +27,7 @@ struct ServiceSettings {
   bool ignore_unknown_fields;
   bool force_usage;
   bool disable_nvext;
+  bool disable_admin_api;
   std::string reasoning_field;
   std::optional<std::uint64_t> context_window;
   std::optional<std::uint64_t> max_output_tokens;

@@ -601,7 +601,8 @@ TEST_F(ServiceTest, EndsARequestWhoseEngineIsSilentForTooLong) {
   const RequestTemplate no_template;
   runtime::MetricsRegistry registry;
   FrontendMetrics metrics(registry, "dynamo_frontend");
-  const ServiceParts parts{settings, no_template, compute_, shutdown_, models_, metrics};
+  const std::function<FleetHealth()> no_fleet;
+  const ServiceParts parts{settings, no_template, compute_, shutdown_, models_, metrics, no_fleet};
   HttpServer server({}, pool_, [&](Exchange& exchange) { return serve_chat({parts, exchange}); });
   ASSERT_TRUE(server.start());
   const auto ask = [&](std::string_view more, std::string_view content) {
@@ -638,6 +639,72 @@ TEST_F(ServiceTest, PutsAnnotationsFirst) {
   start(spell("x"));
   const Answer answer = chat(R"(,"stream":true,"nvext":{"annotations":["request_id"]})");
   EXPECT_THAT(answer.body, StartsWith("event: request_id\n: \""));
+}
+
+TEST_F(ServiceTest, HealthShowsTheFleet) {
+  HttpServiceOptions options;
+  options.fleet = [] {
+    return FleetHealth{{"dyn://ns.b.generate", "dyn://ns.a.generate"},
+                       {*parse_json(R"({"component":"a","instance_id":7})")}};
+  };
+  start([](const PreprocessedRequest&) { return spell("x"); }, std::move(options));
+  EXPECT_EQ(send("GET", "/health").body,
+            R"({"status":"healthy","endpoints":["dyn://ns.a.generate","dyn://ns.b.generate"],)"
+            R"("instances":[{"component":"a","instance_id":7}]})");
+}
+
+TEST_F(ServiceTest, BusyThresholdsAreSetAndRead) {
+  start(spell("x"));
+  const auto ask = [&](std::string_view body) { return send("POST", "/busy_threshold", body); };
+  EXPECT_EQ(send("GET", "/busy_threshold").body,
+            R"({"thresholds":[{"model":"m","active_decode_blocks_threshold":null,)"
+            R"("active_prefill_tokens_threshold":null,)"
+            R"("active_prefill_tokens_threshold_frac":null}]})");
+  EXPECT_EQ(ask(R"({"model":"m","active_decode_blocks_threshold":0.5})").status, 200);
+  EXPECT_EQ(ask(R"({"model":"alias","active_prefill_tokens_threshold":7})").body,
+            R"({"model":"alias","active_decode_blocks_threshold":0.5,)"
+            R"("active_prefill_tokens_threshold":7,"active_prefill_tokens_threshold_frac":null})");
+  EXPECT_EQ(*models_.snapshot()->find("m")->busy_thresholds.active_prefill_tokens, 7U);
+  // A read of a model that nobody serves has nothing to tell; a set is refused.
+  EXPECT_EQ(ask(R"({"model":"x"})").body, R"({"model":"x","active_decode_blocks_threshold":null,)"
+                                          R"("active_prefill_tokens_threshold":null,)"
+                                          R"("active_prefill_tokens_threshold_frac":null})");
+  const Answer unknown = ask(R"({"model":"x","active_prefill_tokens_threshold":7})");
+  EXPECT_EQ(unknown.status, 404);
+  EXPECT_EQ(
+      unknown.body,
+      R"({"error":"Model 'x' not found. Thresholds can only be set for discovered models."})");
+  EXPECT_EQ(ask(R"({"model":"m","active_decode_blocks_threshold":1.5})").status, 400);
+  EXPECT_EQ(ask(R"({"model":"m","active_decode_blocks_threshold":"a"})").status, 422);
+  EXPECT_EQ(ask(R"({"model":"m","active_prefill_tokens_threshold":-1})").status, 422);
+  EXPECT_EQ(ask(R"({"active_prefill_tokens_threshold":1})").status, 422);
+  EXPECT_EQ(ask("[").status, 400);
+  EXPECT_EQ(ask("[]").status, 422);
+}
+
+TEST_F(ServiceTest, TheAdministrativeRouteCanBeLeftOut) {
+  config::ScopedConfiguration without({{"DYN_DISABLE_FRONTEND_ADMIN_API", "true"}});
+  start(spell("x"));
+  EXPECT_EQ(send("GET", "/busy_threshold").status, 404);
+}
+
+TEST_F(ServiceTest, TheEngineLearnsOfTheSession) {
+  std::optional<Json> seen;
+  start([&](const PreprocessedRequest& request) {
+    seen = request.agent_context;
+    return spell("x");
+  });
+  EXPECT_EQ(send("POST", "/v1/chat/completions", chat_body(), "x-dynamo-session-id: s1\r\n").status,
+            200);
+  ASSERT_TRUE(seen);
+  EXPECT_EQ(seen->dump(), R"({"session_id":"s1"})");
+}
+
+TEST_F(ServiceTest, RefusesAMemberThatIsThereTwice) {
+  start(spell("x"));
+  const Answer answer = chat(R"(,"model":"m")");
+  EXPECT_EQ(answer.status, 400);
+  EXPECT_THAT(answer.body, HasSubstr("duplicate field `model` at line 1 column "));
 }
 
 TEST_F(ServiceTest, DocumentsEveryMetricAndNoOther) {

@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -18,6 +19,14 @@ class Preprocessor;
 }
 
 namespace dynamo::llm::http {
+
+/// From when on a worker of a model is too busy for new requests; what is unset is not looked at.
+/// A router obeys them; an engine in this process admits requests by rules of its own.
+struct BusyThresholds {
+  std::optional<double> active_decode_blocks;  ///< share of the KV blocks, 0 to 1
+  std::optional<std::uint64_t> active_prefill_tokens;
+  std::optional<double> active_prefill_tokens_frac;  ///< times the tokens of one batch
+};
 
 /// A model as clients see it. Immutable; a change makes a new one.
 struct ServedModel {
@@ -30,6 +39,7 @@ struct ServedModel {
   bool ready = false;
   std::string reason;  ///< why it is not ready, in words for the client
   TokenEngine::Info engine_info;
+  BusyThresholds busy_thresholds;
 
   /// Tokens that prompt and answer may have together; 0 when unknown.
   std::uint32_t context_length() const noexcept {
@@ -88,6 +98,8 @@ class ModelManager {
   /// Errors: not_found.
   Result<void> set_ready(std::string_view name, bool ready, std::string reason = {});
   Result<void> remove(std::string_view name);
+  /// Sets those thresholds that are given. `name` may be an alias. Errors: not_found.
+  Result<void> set_busy_thresholds(std::string_view name, const BusyThresholds& thresholds);
 
   std::shared_ptr<const ModelSnapshot> snapshot() const;
 

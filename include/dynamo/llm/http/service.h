@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,6 +26,12 @@ struct RequestTemplate {
   static Result<RequestTemplate> from_json(const Json& json);
 };
 
+/// The workers behind a service, as /health shows them.
+struct FleetHealth {
+  std::vector<std::string> endpoints;  ///< "dyn://namespace.component.endpoint"; shown sorted
+  std::vector<Json> instances;         ///< as discovery knows them
+};
+
 /// What the caller decides; everything else comes from the process's configuration (the variables
 /// that docs/configuration.md lists for llm/http), read once in the constructor.
 struct HttpServiceOptions {
@@ -35,6 +42,9 @@ struct HttpServiceOptions {
   /// Bearer tokens that are accepted, beside DYN_HTTP_API_KEYS; none at all: everyone is served.
   std::vector<std::string> api_keys;
   RequestTemplate request_template;
+  /// What /health tells beside the service's own state; empty: engines in this process, which have
+  /// no endpoints or instances. Called on any shard.
+  std::function<FleetHealth()> fleet;
 };
 
 /// The OpenAI-compatible service: chat and legacy completions, models, tokenization, health,

@@ -6,11 +6,9 @@
 #include <span>
 #include <utility>
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
+
+#include "engines/echo/metronome.h"
 
 namespace dynamo::engines::echo {
 namespace {
@@ -19,12 +17,6 @@ namespace net = boost::asio;
 using llm::EngineOutput;
 using llm::FinishReason;
 using llm::TokenId;
-
-/// A timer that a context's stop() or kill() cuts short from any thread.
-struct Pacemaker {
-  explicit Pacemaker(const net::any_io_executor& executor) : timer(executor) {}
-  net::steady_timer timer;
-};
 
 class PlaybackStream final : public llm::OutputStream {
  public:
@@ -67,26 +59,19 @@ class PlaybackStream final : public llm::OutputStream {
 
   /// Until the next token is due. The first comes after one delay, like every other.
   net::awaitable<Result<void>> wait_for_next() {
-    if (!pacemaker_) {
+    if (!sleeper_) {
       const net::any_io_executor executor = co_await net::this_coro::executor;
-      pacemaker_ = std::make_shared<Pacemaker>(executor);
+      sleeper_ = std::make_shared<Sleeper>(executor);
       start_ = std::chrono::steady_clock::now();
-      // The subscription goes before the stream does, the posted work keeps the timer alive.
-      subscription_ = context_->on_stop([pacemaker = pacemaker_] {
-        net::post(pacemaker->timer.get_executor(), [pacemaker] {
-          pacemaker->timer.expires_at(std::chrono::steady_clock::time_point::min());
-        });
-      });
+      // The subscription goes before the stream does, the posted work keeps the sleeper alive.
+      subscription_ = context_->on_stop([sleeper = sleeper_] { sleeper->wake_soon(); });
     }
     const auto next_due = start_ + delay_ * static_cast<std::int64_t>(sent_ + 1);
     // With the answer at its end nothing is due any more, and a stopped context waits for nothing.
     if (sent_ < answer_.size() && !context_->is_stopped() &&
         std::chrono::steady_clock::now() < next_due) {
-      pacemaker_->timer.expires_at(next_due);
-      const auto [failure] =
-          co_await pacemaker_->timer.async_wait(net::as_tuple(net::use_awaitable));
-      // Woken early: by the context, or because the reading coroutine is cancelled.
-      if (failure && !context_->is_stopped())
+      const bool awake = co_await sleeper_->sleep_until(next_due);
+      if (!awake && !context_->is_stopped())
         co_return fail(Errc::cancelled, "reading was cancelled");
     }
     co_return Result<void>{};
@@ -149,7 +134,7 @@ class PlaybackStream final : public llm::OutputStream {
   std::size_t sent_ = 0;
   bool ended_ = false;
   std::chrono::steady_clock::time_point start_;
-  std::shared_ptr<Pacemaker> pacemaker_;  // shared with a wake-up that is on its way to the shard
+  std::shared_ptr<Sleeper> sleeper_;  // shared with a wake-up that is on its way to the shard
   runtime::Context::Subscription subscription_;
 };
 

@@ -119,9 +119,12 @@ Result<std::optional<Sampled>> Sampler::sample(std::span<const float> logits,
     scores = scratch;
   }
   std::optional<TokenId> token = pick(scores);
-  if (token && grammar != nullptr && !grammar->allows(*token)) {
-    grammar->mask(scratch);
-    token = pick(scores);
+  if (token && grammar != nullptr) {
+    DYN_TRY(const bool fits, grammar->allows(*token));
+    if (!fits) {
+      DYN_CHECK(grammar->mask(scratch));
+      token = pick(scores);
+    }
   }
   if (!token) {
     if (grammar == nullptr && ruled_out.empty()) {

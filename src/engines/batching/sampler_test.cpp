@@ -153,12 +153,13 @@ TEST(Sampler, TopLogprobsEqualASort) {
 /// Allows even tokens.
 class Even final : public Grammar {
  public:
-  bool allows(TokenId token) override { return token % 2 == 0; }
-  void mask(std::span<float> logits) override {
+  Result<bool> allows(TokenId token) override { return token % 2 == 0; }
+  Result<void> mask(std::span<float> logits) override {
     ++masked;
     for (std::size_t i = 1; i < logits.size(); i += 2) {
       logits[i] = -std::numeric_limits<float>::infinity();
     }
+    return {};
   }
   Result<void> accept(TokenId token) override {
     accepted.push_back(token);

@@ -361,6 +361,18 @@ TEST(Scheduler, ACompleteGrammarWithoutAnEndStopsTheAnswer) {
   EXPECT_EQ(reader.ends, 1);
 }
 
+TEST(Scheduler, AGrammarThatCostsTooMuchEndsItsRequestAndNoOther) {
+  World world;
+  auto hostile = World::request(numbers(3, 10), 16);
+  hostile.sampling_options.guided_decoding.emplace().grammar = "root ::= \"!\"";
+  const Reader& refused = world.add(hostile);
+  const Reader& other = world.add(World::request(numbers(30, 10), 16));
+  world.run();
+  ASSERT_TRUE(refused.error);
+  EXPECT_EQ(refused.error->code(), Errc::invalid_argument);
+  EXPECT_EQ(other.tokens(), StubBackend::answer_to(numbers(30, 10), 16));
+}
+
 TEST(Scheduler, LogprobsSumUp) {
   World world;
   auto request = World::request(numbers(3, 10), 4);

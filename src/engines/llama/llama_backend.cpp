@@ -4,6 +4,8 @@
 
 #include <dynamo/base/assert.h>
 #include <dynamo/base/log.h>
+#include <dynamo/engines/batching/gbnf.h>
+#include <dynamo/engines/batching/vocabulary.h>
 
 #include <algorithm>
 #include <array>
@@ -15,6 +17,7 @@
 #include <exception>
 #include <fstream>
 #include <limits>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -115,12 +118,8 @@ struct ModelDeleter {
 struct ContextDeleter {
   void operator()(llama_context* context) const noexcept { llama_free(context); }
 };
-struct SamplerDeleter {
-  void operator()(llama_sampler* sampler) const noexcept { llama_sampler_free(sampler); }
-};
 using ModelPtr = std::unique_ptr<llama_model, ModelDeleter>;
 using ContextPtr = std::unique_ptr<llama_context, ContextDeleter>;
-using SamplerPtr = std::unique_ptr<llama_sampler, SamplerDeleter>;
 
 /// llama_batch owns five arrays.
 class Batch {
@@ -147,45 +146,31 @@ class Batch {
   llama_batch batch_;
 };
 
-// --- grammar -------------------------------------------------------------------------------------
+// --- vocabulary ----------------------------------------------------------------------------------
 
-class LlamaGrammar final : public batching::Grammar {
- public:
-  explicit LlamaGrammar(SamplerPtr sampler) : sampler_(std::move(sampler)) {}
-
-  bool allows(TokenId token) override {
-    llama_token_data one{.id = static_cast<llama_token>(token), .logit = 0.0F, .p = 0.0F};
-    llama_token_data_array array{.data = &one, .size = 1, .selected = -1, .sorted = false};
-    llama_sampler_apply(sampler_.get(), &array);
-    return std::isfinite(one.logit);
-  }
-  void mask(std::span<float> logits) override {
-    candidates_.resize(logits.size());
-    for (std::size_t i = 0; i < logits.size(); ++i) {
-      candidates_[i] = {.id = static_cast<llama_token>(i), .logit = logits[i], .p = 0.0F};
+/// What each token stands for in an answer; control tokens stand for nothing.
+batching::Vocabulary read_vocabulary(const llama_vocab& vocabulary) {
+  const auto count = llama_vocab_n_tokens(&vocabulary);
+  std::vector<std::string> texts(static_cast<std::size_t>(count));
+  std::vector<TokenId> ends;
+  std::array<char, 256> buffer{};
+  for (llama_token id = 0; id < count; ++id) {
+    if (llama_vocab_is_eog(&vocabulary, id)) {
+      ends.push_back(static_cast<TokenId>(id));
+      continue;
     }
-    llama_token_data_array array{
-        .data = candidates_.data(), .size = candidates_.size(), .selected = -1, .sorted = false};
-    llama_sampler_apply(sampler_.get(), &array);
-    for (const llama_token_data& candidate : candidates_) {
-      logits[static_cast<std::size_t>(candidate.id)] = candidate.logit;
+    std::string& text = texts[static_cast<std::size_t>(id)];
+    const auto size = llama_token_to_piece(&vocabulary, id, buffer.data(),
+                                           static_cast<std::int32_t>(buffer.size()), 0, false);
+    if (size >= 0) {
+      text.assign(buffer.data(), static_cast<std::size_t>(size));
+    } else {  // longer than the buffer
+      text.resize(static_cast<std::size_t>(-size));
+      llama_token_to_piece(&vocabulary, id, text.data(), -size, 0, false);
     }
   }
-  Result<void> accept(TokenId token) override {
-    // The library aborts the process over a token that does not fit, so this is checked again.
-    if (!allows(token)) return fail(Errc::internal, "a token that the grammar does not allow");
-    try {
-      llama_sampler_accept(sampler_.get(), static_cast<llama_token>(token));
-    } catch (const std::exception& failure) {
-      return fail(Errc::internal, std::string("grammar: ") + failure.what());
-    }
-    return {};
-  }
-
- private:
-  SamplerPtr sampler_;
-  std::vector<llama_token_data> candidates_;
-};
+  return {std::move(texts), std::move(ends)};
+}
 
 // --- backend -------------------------------------------------------------------------------------
 
@@ -284,24 +269,17 @@ class LlamaBackend final : public batching::Backend {
   void request_abort() noexcept override { abort_.store(true, std::memory_order_relaxed); }
 
   Result<std::unique_ptr<batching::Grammar>> make_grammar(std::string_view gbnf) const override {
-    SamplerPtr sampler;
-    try {
-      sampler.reset(llama_sampler_init_grammar(vocabulary_, std::string(gbnf).c_str(), "root"));
-    } catch (const std::exception& failure) {
-      return fail(Error(Errc::invalid_argument, std::string("grammar: ") + failure.what())
-                      .with_param("guided_decoding"));
-    }
-    if (sampler == nullptr) {
-      return fail(Error(Errc::invalid_argument,
-                        "the grammar does not parse: " + LogRouter::instance().take_last_error())
-                      .with_param("guided_decoding"));
-    }
-    return std::make_unique<LlamaGrammar>(std::move(sampler));
+    std::call_once(texts_once_, [this] {
+      texts_ = std::make_shared<const batching::Vocabulary>(read_vocabulary(*vocabulary_));
+    });
+    return batching::make_gbnf_grammar(gbnf, texts_);
   }
 
  private:
   ModelPtr model_;
   const llama_vocab* vocabulary_;
+  mutable std::once_flag texts_once_;  // grammars are rare; their table is made for the first one
+  mutable std::shared_ptr<const batching::Vocabulary> texts_;
   llama_context_params parameters_;
   ContextPtr context_;
   llama_memory_t memory_ = nullptr;

@@ -39,10 +39,12 @@ enum class DecodeStatus : std::uint8_t {
 class Grammar {
  public:
   virtual ~Grammar() = default;
-  virtual bool allows(TokenId token) = 0;
+  /// Errors of all members: Errc::invalid_argument when the grammar costs more than it may;
+  /// Errc::internal. The choice is then over.
+  virtual Result<bool> allows(TokenId token) = 0;
   /// Sets the logits of tokens that may not come next to minus infinity.
-  virtual void mask(std::span<float> logits) = 0;
-  /// Moves on by a token that allows() permits. Errors: Errc::internal.
+  virtual Result<void> mask(std::span<float> logits) = 0;
+  /// Moves on by a token that allows() permits.
   virtual Result<void> accept(TokenId token) = 0;
 };
 

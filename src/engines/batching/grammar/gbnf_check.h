@@ -7,10 +7,7 @@
 
 namespace dynamo::engines::batching::grammar {
 
-/// Whether a client's grammar is GBNF that llama.cpp parses: it would print a wrong one to stderr,
-/// and recurse as deep as the text wants. Checks the syntax, that rules are defined, and bounds on
-/// size, nesting and repetition; not left recursion, which the library reports itself.
-/// Errors: invalid_argument with line and column; unimplemented for token references (<…>).
+/// Whether a client's grammar is one, without keeping it. Errors: those of parse_gbnf().
 Result<void> check_gbnf(std::string_view text);
 
 }  // namespace dynamo::engines::batching::grammar

@@ -3,6 +3,7 @@
 #include <dynamo/base/rng.h>
 
 #include <limits>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "engines/batching/grammar/char_set.h"
+#include "engines/batching/grammar/earley_matcher.h"
 #include "engines/batching/grammar/gbnf_check.h"
 #include "engines/batching/grammar/guided_decoding.h"
 #include "engines/batching/grammar/integer_range.h"
@@ -37,6 +39,19 @@ void expect_language(const Result<std::string>& gbnf, const std::vector<std::str
   GbnfMatcher matcher(*gbnf);
   for (const std::string& text : in) EXPECT_TRUE(matcher.matches(text)) << text << "\n" << *gbnf;
   for (const std::string& text : out) EXPECT_FALSE(matcher.matches(text)) << text << "\n" << *gbnf;
+  // What generation follows, against the independent matcher above.
+  auto parsed = parse_gbnf(*gbnf);
+  ASSERT_TRUE(parsed) << parsed.error().message();
+  const auto grammar = std::make_shared<const GbnfGrammar>(*std::move(parsed));
+  const auto follows = [&](const std::string& text) {
+    EarleyMatcher earley(grammar);
+    for (const char c : text) {
+      if (!earley.feed(static_cast<unsigned char>(c))) return false;
+    }
+    return earley.complete();
+  };
+  for (const std::string& text : in) EXPECT_TRUE(follows(text)) << text << "\n" << *gbnf;
+  for (const std::string& text : out) EXPECT_FALSE(follows(text)) << text << "\n" << *gbnf;
 }
 void expect_schema(std::string_view schema, const std::vector<std::string>& in,
                    const std::vector<std::string>& out) {

@@ -161,25 +161,33 @@ class StubBackend final : public Backend {
   std::atomic<bool> abort_{false};
 };
 
-/// Allows exactly the tokens of a text, then the end token.
+/// Allows exactly the tokens of a text, then the end token. A '!' in the text costs too much.
 class TextGrammar final : public Grammar {
  public:
   explicit TextGrammar(std::vector<TokenId> tokens) : tokens_(std::move(tokens)) {}
-  bool allows(TokenId token) override {
-    return token == (at_ < tokens_.size() ? tokens_[at_] : StubBackend::kEnd);
+  Result<bool> allows(TokenId token) override {
+    if (at_ < tokens_.size() && tokens_[at_] == kTooCostly)
+      return fail(Errc::invalid_argument, "the grammar is too costly");
+    return fits(token);
   }
-  void mask(std::span<float> logits) override {
+  Result<void> mask(std::span<float> logits) override {
     for (std::size_t i = 0; i < logits.size(); ++i) {
-      if (!allows(static_cast<TokenId>(i))) logits[i] = -std::numeric_limits<float>::infinity();
+      if (!fits(static_cast<TokenId>(i))) logits[i] = -std::numeric_limits<float>::infinity();
     }
+    return {};
   }
   Result<void> accept(TokenId token) override {
-    if (!allows(token)) return fail(Errc::internal, "not allowed");
+    if (!fits(token)) return fail(Errc::internal, "not allowed");
     ++at_;
     return {};
   }
+  static constexpr TokenId kTooCostly = 1'000'000;
 
  private:
+  bool fits(TokenId token) const {
+    return token == (at_ < tokens_.size() ? tokens_[at_] : StubBackend::kEnd);
+  }
+
   std::vector<TokenId> tokens_;
   std::size_t at_ = 0;
 };
@@ -188,6 +196,7 @@ inline Result<std::unique_ptr<Grammar>> StubBackend::make_grammar(std::string_vi
   std::vector<TokenId> tokens;
   for (const char c : gbnf) {
     if (c >= 'a' && c <= 'z') tokens.push_back(static_cast<TokenId>(1 + (c - 'a')));
+    if (c == '!') tokens.push_back(TextGrammar::kTooCostly);
   }
   return std::make_unique<TextGrammar>(std::move(tokens));
 }

@@ -1,28 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <dynamo/openai/completion_response.h>
 
+#include <algorithm>
+
 namespace dynamo::openai {
 namespace {
 
-void write_alternatives(JsonWriter& out, const std::vector<TokenLogprob>& alternatives) {
-  out.begin_array();
-  for (const TokenLogprob& alternative : alternatives) {
-    out.begin_object();
-    out.member("token", std::string_view(alternative.token));
-    out.member("logprob", static_cast<float>(alternative.logprob));
-    out.key("bytes");
-    if (alternative.bytes) {
-      out.begin_array();
-      for (const char byte : *alternative.bytes) {
-        out.value(std::uint32_t{static_cast<unsigned char>(byte)});
-      }
-      out.end_array();
-    } else {
-      out.null();
-    }
-    out.end_object();
+/// {token: log-probability}, as OpenAI's SDKs and evaluation harnesses read it (the reference
+/// writes a list of objects, which they do not). The chosen token is always there; of tokens with
+/// the same text the first counts. Null where nothing was scored.
+void write_alternatives(JsonWriter& out, const CompletionLogprob& entry) {
+  if (!entry.logprob) {
+    out.null();
+    return;
   }
-  out.end_array();
+  out.begin_object();
+  bool has_chosen = false;
+  const auto& alternatives = entry.top_logprobs;
+  for (auto one = alternatives.begin(); one != alternatives.end(); ++one) {
+    const auto same = [&](const TokenLogprob& other) { return other.token == one->token; };
+    if (std::any_of(alternatives.begin(), one, same)) continue;
+    has_chosen = has_chosen || one->token == entry.token;
+    out.member(one->token, static_cast<float>(one->logprob));
+  }
+  if (!has_chosen) out.member(entry.token, static_cast<float>(*entry.logprob));
+  out.end_object();
 }
 
 void write_logprobs(JsonWriter& out, const std::vector<CompletionLogprob>& logprobs) {
@@ -38,7 +40,7 @@ void write_logprobs(JsonWriter& out, const std::vector<CompletionLogprob>& logpr
     }
   }
   out.end_array().key("top_logprobs").begin_array();
-  for (const auto& entry : logprobs) write_alternatives(out, entry.top_logprobs);
+  for (const auto& entry : logprobs) write_alternatives(out, entry);
   out.end_array().key("text_offset").begin_array();
   for (const auto& entry : logprobs) out.value(entry.text_offset);
   out.end_array();

@@ -267,13 +267,19 @@ TEST(CompletionChunk, LogprobsAreFourLists) {
        .logprob = -0.5,
        .top_logprobs = {{.token = "b", .logprob = -0.5, .bytes = "b", .token_id = {}}},
        .text_offset = 1});
+  delta.logprobs.push_back(
+      {.token = "c",
+       .logprob = -3,
+       .top_logprobs = {{.token = "b", .logprob = -0.5, .bytes = "b", .token_id = {}},
+                        {.token = "b", .logprob = -2, .bytes = "b", .token_id = {}}},
+       .text_offset = 2});
   std::string out;
   writer.append(out, delta);
   EXPECT_EQ(
       out,
-      R"(data: {"id":"cmpl-1","choices":[{"text":"ab","index":0,"logprobs":{"tokens":["a","b"],)"
-      R"("token_logprobs":[null,-0.5],"top_logprobs":[[],[{"token":"b","logprob":-0.5,"bytes":[98]}]],)"
-      R"("text_offset":[0,1]}}],"created":7,"model":"m","system_fingerprint":null,)"
+      R"(data: {"id":"cmpl-1","choices":[{"text":"ab","index":0,"logprobs":{"tokens":["a","b","c"],)"
+      R"("token_logprobs":[null,-0.5,-3.0],"top_logprobs":[null,{"b":-0.5},{"b":-0.5,"c":-3.0}],)"
+      R"("text_offset":[0,1,2]}}],"created":7,"model":"m","system_fingerprint":null,)"
       R"("object":"text_completion","usage":null})"
       "\n\n");
 }

@@ -63,6 +63,14 @@ def test_a_seed_repeats_and_another_seed_does_not(client):
     assert len({story(seed) for seed in (1, 2, 3, 4)}) > 1
 
 
+def test_completion_logprobs_are_maps(client):
+    answer = client.completions.create(model="smollm2", prompt="The capital of France is", max_tokens=3, temperature=0, logprobs=2)
+    logprobs = answer.choices[0].logprobs
+    assert len(logprobs.tokens) == len(logprobs.top_logprobs) == 3
+    for token, logprob, top in zip(logprobs.tokens, logprobs.token_logprobs, logprobs.top_logprobs):
+        assert len(top) == 2 and max(top, key=top.get) == token and abs(top[token] - logprob) < 1e-4
+
+
 def test_logprobs_come_with_alternatives(client):
     answer = ask(client, logprobs=True, top_logprobs=3, max_tokens=4)
     entries = answer.choices[0].logprobs.content

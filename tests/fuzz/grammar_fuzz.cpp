@@ -8,10 +8,14 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
+#include "engines/batching/grammar/earley_matcher.h"
 #include "engines/batching/grammar/gbnf_check.h"
+#include "engines/batching/grammar/gbnf_grammar.h"
 #include "engines/batching/grammar/gbnf_rules.h"
 #include "engines/batching/grammar/guided_decoding.h"
 #include "engines/batching/grammar/regex_gbnf.h"
@@ -47,7 +51,21 @@ void choice(std::string_view text) {
   check(gbnf_of(guided));
 }
 void gbnf(std::string_view text) {
-  static_cast<void>(grammar::check_gbnf(text));
+  auto parsed = grammar::parse_gbnf(text);
+  if (!parsed) return;
+  // Its own text is as good as any other to follow it with.
+  grammar::EarleyMatcher matcher(
+      std::make_shared<const grammar::GbnfGrammar>(*std::move(parsed)));
+  matcher.set_work_limit(matcher.work() + 100'000);
+  const auto start = matcher.mark();
+  const bool empty_is_complete = matcher.complete();
+  for (const char c : text) {
+    if (!matcher.feed(static_cast<unsigned char>(c))) {
+      matcher.go_back(start);
+      DYN_ASSERT(matcher.complete() == empty_is_complete);
+    }
+  }
+  matcher.forget_the_past();
 }
 
 constexpr std::array kTargets{schema, regex, pattern, choice, gbnf};

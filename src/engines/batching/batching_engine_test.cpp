@@ -4,6 +4,8 @@
 
 #include <chrono>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -33,7 +35,8 @@ std::unique_ptr<BatchingEngine> make_engine(BatchingEngine::Options options = {}
                                             StubBackend::Options stub = {}) {
   options.kv_block_size_tokens = 4;
   options.seed = 1;
-  auto engine = BatchingEngine::create(std::make_unique<StubBackend>(stub), std::move(options));
+  auto engine =
+      BatchingEngine::create(std::make_unique<StubBackend>(std::move(stub)), std::move(options));
   EXPECT_TRUE(engine) << engine.error().describe();
   return *std::move(engine);
 }
@@ -98,6 +101,38 @@ TEST(BatchingEngine, DroppingTheStreamFreesItsPlace) {
   const Answer next = ask(*engine, greedy_request(numbers(5, 10), 4));
   EXPECT_EQ(next.tokens, StubBackend::answer_to(numbers(5, 10), 4));
   wait_until([&] { return engine->statistics().kv_blocks_active == 0; });
+}
+
+// Whoever hangs up is out with the next step, however long steps take: only one that is already
+// being computed, or was planned in that moment, may still have him.
+TEST(BatchingEngine, AKilledRequestIsInNoFurtherStep) {
+  std::mutex mutex;
+  std::optional<std::size_t> steps_with_both;  // since the kill
+  const auto engine = make_engine({}, {.step_time = 2ms, .on_step = [&](std::size_t sequences) {
+                                         const std::lock_guard lock(mutex);
+                                         if (steps_with_both && sequences == 2) ++*steps_with_both;
+                                       }});
+  net::io_context io;
+  Answer stays;
+  net::co_spawn(io,
+                testing::read_answer(*engine, greedy_request(numbers(30, 10), 60),
+                                     runtime::Context::create("stays"), {}),
+                [&](const std::exception_ptr&, Answer a) { stays = std::move(a); });
+  auto context = runtime::Context::create("leaves");
+  net::co_spawn(io,
+                testing::read_answer(*engine, greedy_request(numbers(1, 10), 100), context,
+                                     [&](const Answer& answer) {
+                                       if (answer.tokens.size() < 10) return true;
+                                       const std::lock_guard lock(mutex);
+                                       if (!steps_with_both) steps_with_both = 0;
+                                       context->kill();
+                                       return true;
+                                     }),
+                [](const std::exception_ptr&, const Answer& answer) { EXPECT_TRUE(answer.error); });
+  io.run();
+  EXPECT_EQ(stays.tokens, StubBackend::answer_to(numbers(30, 10), 60));
+  ASSERT_TRUE(steps_with_both);
+  EXPECT_LE(*steps_with_both, 1U);
 }
 
 net::awaitable<Answer> interrupted(BatchingEngine& engine, bool kill) {

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -34,17 +35,19 @@ class StubBackend final : public Backend {
     std::uint32_t batch_tokens = 32;
     bool can_share_prefixes = true;
     std::chrono::milliseconds step_time{0};
+    /// Called at the begin of each step, with how many sequences take part; on the engine's thread.
+    std::function<void(std::size_t sequences)> on_step;
   };
   StubBackend() : StubBackend(Options{}) {}
-  explicit StubBackend(Options options) : options_(options) {
+  explicit StubBackend(Options options) : options_(std::move(options)) {
     facts_ = {.name = "stub",
               .vocabulary_tokens = kVocabulary,
-              .context_length = options.context_length,
-              .cells = options.cells,
-              .sequences = options.sequences,
-              .batch_tokens = options.batch_tokens,
+              .context_length = options_.context_length,
+              .cells = options_.cells,
+              .sequences = options_.sequences,
+              .batch_tokens = options_.batch_tokens,
               .end_tokens = {kEnd},
-              .can_share_prefixes = options.can_share_prefixes};
+              .can_share_prefixes = options_.can_share_prefixes};
   }
 
   /// What greedy decoding answers to `prompt`. The end token comes only when `ends` says so.
@@ -67,6 +70,11 @@ class StubBackend final : public Backend {
     DYN_ASSERT(!batch.empty() && batch.size() <= facts_.batch_tokens);
     ++steps;
     largest_batch = std::max(largest_batch, batch.size());
+    if (options_.on_step) {
+      std::set<SequenceId> sequences;
+      for (const BatchToken& token : batch) sequences.insert(token.sequence);
+      options_.on_step(sequences.size());
+    }
     for (auto left = options_.step_time; left.count() > 0; left -= std::chrono::milliseconds(1)) {
       if (abort_.load()) return DecodeStatus::aborted;
       std::this_thread::sleep_for(std::chrono::milliseconds(1));

@@ -27,15 +27,19 @@ def inflight(server):
 
 
 def test_a_client_that_hangs_up_frees_its_request_at_once(slow_echo):
-    s = open_stream(slow_echo)
-    s.recv(4096)
-    assert inflight(slow_echo) == 1
     before = slow_echo.metric("dynamo_frontend_disconnected_clients")
-    s.close()
-    started = time.monotonic()
-    wait_for(lambda: inflight(slow_echo) == 0, 2, "freeing the request")
-    assert time.monotonic() - started < 0.5
-    assert slow_echo.metric("dynamo_frontend_disconnected_clients") == before + 1
+    waits = []
+    for _ in range(5):
+        s = open_stream(slow_echo)
+        s.recv(4096)
+        assert inflight(slow_echo) == 1
+        s.close()
+        started = time.monotonic()
+        wait_for(lambda: inflight(slow_echo) == 0, 2, "freeing the request")
+        waits.append(time.monotonic() - started)
+    # A step is 20 ms. The best of five, since the machine may have more to do than this.
+    assert min(waits) < 0.02 + 0.05, waits
+    assert slow_echo.metric("dynamo_frontend_disconnected_clients") == before + 5
 
 
 def test_a_client_that_leaves_before_the_answer_frees_its_request(slow_echo):

@@ -54,8 +54,7 @@ void gbnf(std::string_view text) {
   auto parsed = grammar::parse_gbnf(text);
   if (!parsed) return;
   // Its own text is as good as any other to follow it with.
-  grammar::EarleyMatcher matcher(
-      std::make_shared<const grammar::GbnfGrammar>(*std::move(parsed)));
+  grammar::EarleyMatcher matcher(std::make_shared<const grammar::GbnfGrammar>(*std::move(parsed)));
   matcher.set_work_limit(matcher.work() + 100'000);
   const auto start = matcher.mark();
   const bool empty_is_complete = matcher.complete();

@@ -74,7 +74,8 @@ def main():
                 if not chosen.json:
                     print(f"{fleet['workers']} workers of {fleet['blocks-per-worker']} blocks, {side:<10}" + (
                         f"{row['block_ops_per_s'] / 1e6:8.2f} M block operations/s, window {row['window_s']:.2f} s, done after "
-                        f"{row['total_s']:.2f} s, lookup p50 {row['find_p50_ns']:.0f} ns, p99 {row['find_p99_ns']:.0f} ns"
+                        f"{row['total_s']:.2f} s, lookup p50 {row['find_p50_ns']:.0f} ns, p99 {row['find_p99_ns']:.0f} ns, "
+                        f"writer {row['writer_cpu_s']:.3f} CPU s"
                         if row else " kept up with no window"))
     if not chosen.no_growth:
         for row in lines_of(ours, "--growth", chosen.pairs):

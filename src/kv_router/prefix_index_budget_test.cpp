@@ -14,11 +14,13 @@ namespace dynamo::kv_router::prefix_index_budget_test {
 namespace {
 
 // Streams that grow one table each: children of one block, names of one's own, nodes of one block,
-// workers, long chains.
+// workers, long chains. DYNAMO_KV_SEEDS=100 for more of them.
 TEST(PrefixIndexBudget, IsKeptOnEveryStreamThatTriesToBreakIt) {
-  for (std::uint64_t seed = 0; seed < 15; ++seed) {
+  const char* wanted = std::getenv("DYNAMO_KV_SEEDS");
+  const std::uint64_t seeds = wanted == nullptr ? 5 : std::stoull(wanted);
+  for (std::uint64_t seed = 0; seed < seeds; ++seed) {
     SCOPED_TRACE(seed);
-    const std::size_t budget = (std::size_t{1} << 20) + seed * 77777;
+    const std::size_t budget = (std::size_t{1} << 19) + seed * 37777;
     PrefixIndex index({.memory_bytes_max = budget, .seed = seed});
     Rng rng(seed);
     std::uint64_t next = 1;
@@ -30,7 +32,7 @@ TEST(PrefixIndexBudget, IsKeptOnEveryStreamThatTriesToBreakIt) {
       static_cast<void>(index.store({WorkerId{worker}, DpRank{0}}, stored));
     };
     store(0, {}, next++, 1, 0);
-    for (int step = 0; step < 3000; ++step) {
+    for (int step = 0; step < 1500; ++step) {
       switch (seed % 5) {
         case 0:
           store(0, EngineHash{1}, next++, 1, 0);
@@ -44,7 +46,7 @@ TEST(PrefixIndexBudget, IsKeptOnEveryStreamThatTriesToBreakIt) {
           store(rng.below(3), {}, next++, 1, 0);
           break;
         case 3:
-          store(rng.below(5000), {}, 1 + rng.below(400), 30, 0);
+          store(rng.below(500), {}, 1 + rng.below(400), 30, 0);
           break;
         default:
           store(0, {}, next, 1 + rng.below(700), 0);

@@ -290,8 +290,9 @@ void PrefixTrie::replace_child(Node* parent, Node* child) {
 
 void PrefixTrie::prefetch_node(const Node* node) noexcept {
   constexpr std::size_t kBytesUsual = 512;
-  for (std::size_t byte = 0; byte < kBytesUsual; byte += 64)
-    __builtin_prefetch(reinterpret_cast<const char*>(node) + byte);
+  // From the allocator's header on, which says how large the node is when it is released.
+  const char* begin = reinterpret_cast<const char*>(node) - sizeof(std::size_t);
+  for (std::size_t byte = 0; byte < kBytesUsual; byte += 64) __builtin_prefetch(begin + byte);
 }
 
 void PrefixTrie::prefetch_surroundings(const Node* node) const noexcept {

@@ -84,7 +84,7 @@ class World {
 };
 
 TEST(ShardedIndex, EqualsTheModelOnceItsQueuesAreEmpty) {
-  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+  for (std::uint64_t seed = 0; seed < 12; ++seed) {
     SCOPED_TRACE(seed);
     World world(seed, 5, 12);
     ShardedIndex index({.shards = 1 + seed % 4, .route_blocks = 1 + seed % 6});
@@ -153,9 +153,9 @@ TEST(ShardedIndex, WhatIsStillQueuedWhenItDiesIsApplied) {
 TEST(ShardedIndexConcurrency, LookupsShowWhatWasHeldAtSomeMomentOfTheLookup) {
   constexpr std::uint64_t kWorkers = 4;
   constexpr std::size_t kReaders = 8;
-  constexpr std::size_t kDepth = 8;
-  constexpr int kEvents = 300;
-  constexpr std::size_t kRecordsMost = 3000;
+  constexpr std::size_t kDepth = 6;
+  constexpr int kEvents = 120;
+  constexpr std::size_t kRecordsMost = 400;
   ShardedIndex index({.shards = 4, .route_blocks = 3, .queue_events_max = 64});
   index.start();
 

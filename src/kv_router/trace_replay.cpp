@@ -10,7 +10,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
+#include <ctime>
 #include <fstream>
 #include <string>
 #include <thread>
@@ -139,7 +139,17 @@ struct Outcome {
   double total_s = 0;
   double p50_ns = 0;
   double p99_ns = 0;
+  double writer_cpu_s = 0;  ///< of all threads but the one that issues
 };
+
+double seconds_of(clockid_t clock) {
+  timespec now{};
+  clock_gettime(clock, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+double writers_cpu_s() {
+  return seconds_of(CLOCK_PROCESS_CPUTIME_ID) - seconds_of(CLOCK_THREAD_CPUTIME_ID);
+}
 
 Outcome replay(const Schedule& schedule, const Options& options, double window_s) {
   std::vector<RouterEvent> events = schedule.events;
@@ -148,6 +158,7 @@ Outcome replay(const Schedule& schedule, const Options& options, double window_s
   index.start();
   std::vector<double> times;
   times.reserve(schedule.queries.size());
+  const double cpu_before_s = writers_cpu_s();
   const double begin = now_ns();
   for (const Operation& operation : schedule.operations) {
     const double deadline = begin + operation.at * window_s * 1e9;
@@ -164,6 +175,7 @@ Outcome replay(const Schedule& schedule, const Options& options, double window_s
   outcome.issue_s = (now_ns() - begin) * 1e-9;
   index.flush();
   outcome.total_s = (now_ns() - begin) * 1e-9;
+  outcome.writer_cpu_s = writers_cpu_s() - cpu_before_s;
   std::sort(times.begin(), times.end());
   outcome.p50_ns = times[times.size() / 2];
   outcome.p99_ns = times[times.size() * 99 / 100];
@@ -222,9 +234,10 @@ void run_trace(const Options& options) {
     failures = kept_up ? 0 : failures + 1;
     std::printf(
         "{\"side\":\"ours\",\"window_s\":%.3f,\"issue_s\":%.3f,\"total_s\":%.3f,\"kept_up\":%s,"
-        "\"block_ops_per_s\":%.0f,\"find_p50_ns\":%.0f,\"find_p99_ns\":%.0f}\n",
+        "\"block_ops_per_s\":%.0f,\"find_p50_ns\":%.0f,\"find_p99_ns\":%.0f,\"writer_cpu_s\":%.3f}"
+        "\n",
         window_s, outcome.issue_s, outcome.total_s, kept_up ? "true" : "false",
-        blocks / outcome.total_s, outcome.p50_ns, outcome.p99_ns);
+        blocks / outcome.total_s, outcome.p50_ns, outcome.p99_ns, outcome.writer_cpu_s);
     std::fflush(stdout);
   }
 }

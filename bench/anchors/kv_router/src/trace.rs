@@ -57,12 +57,32 @@ fn read(file: &str) -> (Vec<(f64, Operation)>, u64) {
     (operations, blocks)
 }
 
-/// The time to issue everything, the time until it is applied, and the lookups' service times.
-fn replay(file: &str, window_s: f64, threads: usize) -> (f64, f64, Vec<f64>, u64) {
+/// CPU seconds of all threads but this one (Linux; schedstat begins with nanoseconds on the CPU).
+fn writers_cpu_s() -> f64 {
+    let on_cpu = |path: std::path::PathBuf| -> f64 {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        text.split(' ').next().and_then(|ns| ns.parse::<f64>().ok()).unwrap_or(0.0) * 1e-9
+    };
+    let threads = std::fs::read_dir("/proc/self/task").map_or(0.0, |all| {
+        all.flatten().map(|thread| on_cpu(thread.path().join("schedstat"))).sum()
+    });
+    threads - on_cpu("/proc/thread-self/schedstat".into())
+}
+
+struct Outcome {
+    issue_s: f64,
+    total_s: f64,
+    writer_cpu_s: f64,
+    times: Vec<f64>,
+    blocks: u64,
+}
+
+fn replay(file: &str, window_s: f64, threads: usize) -> Outcome {
     let (operations, blocks) = read(file);
     let index = ThreadPoolIndexer::new(ConcurrentRadixTreeCompressed::new(), threads, BLOCK_TOKENS);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let mut times = Vec::new();
+    let cpu_before_s = writers_cpu_s();
     let begin = Instant::now();
     for (at, operation) in operations {
         let deadline = begin + Duration::from_secs_f64(at * window_s);
@@ -80,20 +100,21 @@ fn replay(file: &str, window_s: f64, threads: usize) -> (f64, f64, Vec<f64>, u64
     }
     let issue_s = begin.elapsed().as_secs_f64();
     runtime.block_on(index.flush_and_wait()).unwrap();
-    (issue_s, begin.elapsed().as_secs_f64(), times, blocks)
+    let total_s = begin.elapsed().as_secs_f64();
+    Outcome { issue_s, total_s, writer_cpu_s: writers_cpu_s() - cpu_before_s, times, blocks }
 }
 
 pub fn run(file: &str, threads: usize) {
     let mut failures = 0;
     let mut window_s = 8.0;
     while failures < 2 && window_s > 0.02 {
-        let (issue_s, total_s, mut times, blocks) = replay(file, window_s, threads);
+        let Outcome { issue_s, total_s, writer_cpu_s, mut times, blocks } = replay(file, window_s, threads);
         times.sort_by(f64::total_cmp);
         let kept_up = total_s <= KEEPS_UP * window_s;
         failures = if kept_up { 0 } else { failures + 1 };
         println!(
             "{{\"side\":\"reference\",\"window_s\":{window_s:.3},\"issue_s\":{issue_s:.3},\"total_s\":{total_s:.3},\"kept_up\":{kept_up},\
-             \"block_ops_per_s\":{:.0},\"find_p50_ns\":{:.0},\"find_p99_ns\":{:.0}}}",
+             \"block_ops_per_s\":{:.0},\"find_p50_ns\":{:.0},\"find_p99_ns\":{:.0},\"writer_cpu_s\":{writer_cpu_s:.3}}}",
             blocks as f64 / total_s,
             times[times.len() / 2],
             times[times.len() * 99 / 100]

@@ -92,6 +92,7 @@ bool ChatDeltaGenerator::convert(std::uint32_t index, std::vector<ChatDelta>& ou
   bool reasoning = false;
   for (parsers::Event& event : events_) {
     const Channel channel = channel_of(event.kind);
+    if (event.kind == EventKind::call_end && event.complete) choices_[index].called = true;
     reasoning = reasoning || channel == Channel::reasoning;
     if (channel == Channel::calls && (plan_.drop_calls || event.kind == EventKind::call_end))
       continue;
@@ -149,8 +150,9 @@ bool ChatDeltaGenerator::feed(BackendOutput& output, std::vector<ChatDelta>& out
   if (output.finish_reason) {
     choice.finished = true;
     auto reason = client_finish_reason(*output.finish_reason);
-    const bool called = choice.parser && choice.parser->calls_started() > 0 && !plan_.drop_calls;
-    if (reason == openai::FinishReason::stop && called) reason = openai::FinishReason::tool_calls;
+    // A call that a stop string cut off is none that a client could make.
+    if (reason == openai::FinishReason::stop && choice.called && !plan_.drop_calls)
+      reason = openai::FinishReason::tool_calls;
     out.back().finish_reason = reason;
   }
   return reasoning;

@@ -44,6 +44,7 @@ class ChatDeltaGenerator {
     bool role_sent = false;
     bool finished = false;
     bool content_begun = false;
+    bool called = false;  ///< a call is complete
   };
   explicit ChatDeltaGenerator(const ChatOutputPlan& plan) : plan_(plan) {}
   openai::ChatDelta& begin_delta(std::uint32_t index, std::vector<openai::ChatDelta>& out);

@@ -159,6 +159,13 @@ TEST(ChatParsing, LengthIsKeptAsTheReason) {
   EXPECT_EQ(seen.finish_reason, "length");
 }
 
+TEST(ChatParsing, OnlyACompleteCallIsAReason) {
+  const struct Setup setup{.members = std::string(kTools), .tool_parser = "glm47"};
+  const std::string torn = "<tool_call>get_weather<arg_key>city</arg_key><arg_value>Os";
+  EXPECT_EQ(answer(setup, torn).finish_reason, "stop");
+  EXPECT_EQ(answer(setup, torn + "lo</arg_value></tool_call>" + torn).finish_reason, "tool_calls");
+}
+
 TEST(ChatParsing, WithoutToolsOrWithChoiceNoneThereAreNoCalls) {
   EXPECT_TRUE(answer({.members = ""}, kCall).calls.empty());
   const Answer none = answer({.members = std::string(kTools) + R"(,"tool_choice":"none")"}, kCall);

@@ -83,7 +83,10 @@ bool is_ip_address(std::string_view text) {
   }
   std::size_t at = 0;
   for (int part = 0; part < 4; ++part) {
-    if (part > 0 && (at >= text.size() || text[at++] != '.')) return false;
+    if (part > 0) {
+      if (at >= text.size() || text[at] != '.') return false;
+      ++at;
+    }
     const std::size_t begin = at;
     while (at < text.size() && at - begin < 3 && is_digit_char(text[at])) ++at;
     if (at == begin) return false;
@@ -189,7 +192,9 @@ std::string linked(std::string_view word, const UrlizeOptions& options) {
   } else {
     for (const std::string& scheme : options.extra_schemes) {
       if (middle != scheme && middle.starts_with(scheme)) {
-        middle = "<a href=\"" + middle + "\"" + attributes + ">" + middle + "</a>";
+        std::string link = "<a href=\"";
+        link.append(middle).append(1, '"').append(attributes).append(1, '>');
+        middle = link.append(middle).append("</a>");
       }
     }
   }

@@ -47,13 +47,13 @@ def chat_body(words=4, tokens=32, stream=True):
 
 
 class Frontend:
-    def __init__(self, delay_ms):
+    def __init__(self, delay_ms, **variables):
         self.port = free_port()
         started = time.perf_counter()
         self.process = subprocess.Popen(
             [str(build.folder("release") / "bin" / "dynamo-run"), "in=http", "out=echo", str(QWEN3), "--model-name", "qwen3",
              "--http-host", "127.0.0.1", "--http-port", str(self.port)],
-            env={**os.environ, "DYN_LOG": "warn", "DYN_TOKEN_ECHO_DELAY_MS": str(delay_ms)})
+            env={**os.environ, "DYN_LOG": "warn", "DYN_TOKEN_ECHO_DELAY_MS": str(delay_ms), **variables})
         while True:
             try:
                 self.ask(chat_body(4, 4, stream=False))
@@ -81,10 +81,11 @@ class Frontend:
         self.process.wait(20)
 
 
-def wrk(port, seconds, connections, stream, tokens=64, words=200):
+def wrk(port, seconds, connections, stream, tokens=64, words=200, earlier=False):
     done = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", str(HERE / "chat.lua"),
                            f"http://127.0.0.1:{port}/v1/chat/completions"], capture_output=True, text=True,
-                          env={**os.environ, "STREAM": "true" if stream else "false", "OSL": str(tokens), "ISL": str(words)})
+                          env={**os.environ, "STREAM": "true" if stream else "false", "OSL": str(tokens), "ISL": str(words),
+                               "EARLIER": "1" if earlier else "0"})
     text = done.stdout
     bad = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
     if done.returncode or bad:
@@ -110,6 +111,24 @@ def saturated(seconds):
         out["stream_32_tokens_p50_ms"] = keep_alive_stream_p50(server.port)
     finally:
         server.stop()
+    return out
+
+
+def long_prompts(seconds, words):
+    """CPU per unary request with that many words: all in the last message, which is new in every request, or in an
+    earlier one, where a cache of prefixes can know them."""
+    out = {"words": words}
+    for cache in ("0", "1"):
+        server = Frontend(0, DYN_TOKENIZER_CACHE=cache)
+        try:
+            for where, earlier in (("last_message", False), ("earlier_message", True)):
+                wrk(server.port, 1, 16, False, 8, words, earlier)
+                before = cpu_ms(server.process.pid)
+                result = wrk(server.port, seconds, 16, False, 8, words, earlier)
+                out[f"{where}_cache_{'on' if cache == '1' else 'off'}_cpu_ms"] = round(
+                    (cpu_ms(server.process.pid) - before) / result["requests"], 4)
+        finally:
+            server.stop()
     return out
 
 
@@ -172,11 +191,15 @@ def main():
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--seconds", type=int, default=12)
     options.add_argument("--quick", action="store_true", help="without the memory run")
+    options.add_argument("--long-prompts", type=int, metavar="WORDS", help="only prompts of that many words, prefix cache off and on")
     options.add_argument("--json", action="store_true")
     args = options.parse_args()
     build.build("release", targets=["dynamo-run", "bare_relay"], with_deps=False)
-    results = {"saturated": saturated(args.seconds), "paced": paced(args.seconds)}
-    if not args.quick:
+    if args.long_prompts:
+        results = {"long_prompts": long_prompts(args.seconds, args.long_prompts)}
+    else:
+        results = {"saturated": saturated(args.seconds), "paced": paced(args.seconds)}
+    if not args.quick and not args.long_prompts:
         results["memory"] = memory(100_000)
     print(json.dumps(results, indent=None if args.json else 2))
 

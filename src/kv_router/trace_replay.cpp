@@ -228,7 +228,7 @@ void run_trace(const Options& options) {
                schedule.queries.size(), schedule.events.size(), blocks * 1e-6);
   // Ever shorter windows, until two in a row are too short.
   int failures = 0;
-  for (double window_s = 4; failures < 2 && window_s > 0.02; window_s *= 0.8) {
+  for (double window_s = 2; failures < 2 && window_s > 0.02; window_s *= 0.8) {
     const Outcome outcome = replay(schedule, options, window_s);
     const bool kept_up = outcome.total_s <= kKeepsUp * window_s;
     failures = kept_up ? 0 : failures + 1;

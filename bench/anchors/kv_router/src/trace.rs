@@ -106,7 +106,7 @@ fn replay(file: &str, window_s: f64, threads: usize) -> Outcome {
 
 pub fn run(file: &str, threads: usize) {
     let mut failures = 0;
-    let mut window_s = 8.0;
+    let mut window_s = 2.0;
     while failures < 2 && window_s > 0.02 {
         let Outcome { issue_s, total_s, writer_cpu_s, mut times, blocks } = replay(file, window_s, threads);
         times.sort_by(f64::total_cmp);

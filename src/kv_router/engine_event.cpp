@@ -308,7 +308,7 @@ std::string_view name_of(EngineEventIssue issue) noexcept {
   return kNames[static_cast<std::size_t>(issue)];
 }
 
-EngineEventReader::EngineEventReader(EngineEventOptions options) : options_(std::move(options)) {}
+EngineEventReader::EngineEventReader(EngineEventOptions options) : options_(options) {}
 EngineEventReader::~EngineEventReader() = default;
 
 Result<void> EngineEventReader::read_event(MsgpackReader& in, Raw& out) {

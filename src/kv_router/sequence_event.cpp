@@ -245,7 +245,7 @@ Read read_payload(MsgpackReader& in, std::vector<ActiveSequenceEvent>& out) {
     MsgpackReader ahead = in;
     DYN_TRY(const std::size_t length, ahead.array());
     if (length == 1 && ahead.peek() == MsgpackReader::Kind::array) {
-      static_cast<void>(in.array());
+      DYN_CHECK(in.array());
       return read_events(in, out);
     }
     return read_event(in, out.emplace_back());

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <memory>
 #include <utility>
 
 namespace dynamo::tokens {
@@ -59,8 +60,9 @@ std::optional<std::uint64_t> mm_hash_of_extra_key(std::string_view extra_key) no
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
   };
   if (extra_key.size() != 64 || !std::ranges::all_of(extra_key, is_hex)) return std::nullopt;
+  const std::string_view digits = extra_key.substr(0, 16);
   std::uint64_t out = 0;
-  std::from_chars(extra_key.data(), extra_key.data() + 16, out, 16);
+  std::from_chars(std::to_address(digits.begin()), std::to_address(digits.end()), out, 16);
   return out;
 }
 

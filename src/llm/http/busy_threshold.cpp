@@ -56,18 +56,18 @@ Refusal read(std::string_view text, Ask& to) {
     if (!value) return wrong_type(kDecodeBlocks, "a number from 0 to 1");
     if (*value < 0 || *value > 1)
       return {400, std::string(kDecodeBlocks) + " must be between 0 and 1"};
-    to.thresholds.active_decode_blocks = *value;
+    to.thresholds.active_decode_blocks = value;
   }
   if (const Json* tokens = given(*body, kPrefillTokens)) {
     const auto value = tokens->as_uint64();
     if (!value) return wrong_type(kPrefillTokens, "an integer of at least 0");
-    to.thresholds.active_prefill_tokens = *value;
+    to.thresholds.active_prefill_tokens = value;
   }
   if (const Json* times = given(*body, kPrefillTokensFrac)) {
     const auto value = times->as_double();
     if (!value) return wrong_type(kPrefillTokensFrac, "a number of at least 0");
     if (*value < 0) return {400, std::string(kPrefillTokensFrac) + " must be at least 0"};
-    to.thresholds.active_prefill_tokens_frac = *value;
+    to.thresholds.active_prefill_tokens_frac = value;
   }
   return {};
 }

@@ -114,7 +114,9 @@ class Parser {
     grammar_.symbols.push_back({Kind::end, rule});
   }
   std::uint32_t set_of(CharSet set) {
-    for (std::size_t i = grammar_.sets.size(); i-- > 0 && grammar_.sets.size() - i < 16;) {
+    constexpr std::size_t kLooksBack = 16;
+    const std::size_t count = grammar_.sets.size();
+    for (std::size_t i = count - std::min(count, kLooksBack); i < count; ++i) {
       if (grammar_.sets[i] == set) return static_cast<std::uint32_t>(i);
     }
     grammar_.sets.push_back(std::move(set));

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "parsers/cascade_parser.h"
 
-#include "parsers/whitespace.h"
-
 namespace dynamo::parsers::detail {
 
 void CascadeParser::pass_on(std::vector<Event>& out) {
@@ -27,27 +25,45 @@ void CascadeParser::finish(std::vector<Event>& out, OutputEnd end) {
   calls_->finish(out, end);
 }
 
-void FirstByteParser::feed(std::string_view delta, std::vector<Event>& out) {
-  if (chosen_ != nullptr) {
-    chosen_->feed(delta, out);
-    return;
-  }
-  held_ += delta;
-  const std::string_view rest = trim_left(std::string_view(held_).substr(blank_bytes_));
-  blank_bytes_ = held_.size() - rest.size();
-  const bool spaced = blank_bytes_ >= kLeadingSpaceLimit;
-  if (!spaced && (rest.empty() || may_become_space(rest))) return;
-  chosen_ = !spaced && (rest[0] == '{' || rest[0] == '[') ? json_.get() : other_.get();
-  chosen_->feed(held_, out);
-  held_ = {};
+std::uint32_t GuidedFirstParser::calls_started() const noexcept {
+  const std::uint32_t json = json_->calls_started();
+  return json > 0 && !parallel_ ? json : json + own_->calls_started();
 }
 
-void FirstByteParser::finish(std::vector<Event>& out, OutputEnd end) {
-  if (chosen_ == nullptr) {
-    chosen_ = other_.get();
-    chosen_->feed(held_, out);
+void GuidedFirstParser::pass_on(std::vector<Event>& out) {
+  for (Event& event : json_events_) {
+    if (event.kind == EventKind::text) {
+      own_->feed(event.text, own_events_);
+      pass_on_own(out);
+    } else {
+      out.push_back(std::move(event));
+    }
   }
-  chosen_->finish(out, end);
+  json_events_.clear();
+}
+
+// The JSON stands at the start of the output, so its calls come before all others.
+void GuidedFirstParser::pass_on_own(std::vector<Event>& out) {
+  const std::uint32_t before = json_->calls_started();
+  for (Event& event : own_events_) {
+    const bool call = event.kind != EventKind::text && event.kind != EventKind::reasoning;
+    if (call && before > 0 && !parallel_) continue;
+    if (call) event.index += before;
+    out.push_back(std::move(event));
+  }
+  own_events_.clear();
+}
+
+void GuidedFirstParser::feed(std::string_view delta, std::vector<Event>& out) {
+  json_->feed(delta, json_events_);
+  pass_on(out);
+}
+
+void GuidedFirstParser::finish(std::vector<Event>& out, OutputEnd end) {
+  json_->finish(json_events_, end);
+  pass_on(out);
+  own_->finish(own_events_, end);
+  pass_on_own(out);
 }
 
 }  // namespace dynamo::parsers::detail

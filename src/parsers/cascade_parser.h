@@ -3,9 +3,10 @@
 
 #include <dynamo/parsers/output_parser.h>
 
+#include <cstdint>
 #include <memory>
-#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace dynamo::parsers::detail {
@@ -29,24 +30,28 @@ class CascadeParser final : public OutputParser {
   std::vector<Event> events_;
 };
 
-/// Chooses between two parsers by the first character that is not white space: JSON or not.
-class FirstByteParser final : public OutputParser {
+/// A forced choice of a family that is no grammar: what is not the JSON that the engine was told to
+/// write is read by the family's own parser.
+class GuidedFirstParser final : public OutputParser {
  public:
-  FirstByteParser(std::unique_ptr<OutputParser> json, std::unique_ptr<OutputParser> other)
-      : json_(std::move(json)), other_(std::move(other)) {}
+  /// With `parallel`, calls of the own parser are delivered behind those of the JSON.
+  GuidedFirstParser(std::unique_ptr<OutputParser> json, std::unique_ptr<OutputParser> own,
+                    bool parallel)
+      : json_(std::move(json)), own_(std::move(own)), parallel_(parallel) {}
 
   void feed(std::string_view delta, std::vector<Event>& out) override;
   void finish(std::vector<Event>& out, OutputEnd end) override;
-  std::uint32_t calls_started() const noexcept override {
-    return chosen_ != nullptr ? chosen_->calls_started() : 0;
-  }
+  std::uint32_t calls_started() const noexcept override;
 
  private:
+  void pass_on(std::vector<Event>& out);
+  void pass_on_own(std::vector<Event>& out);
+
   std::unique_ptr<OutputParser> json_;
-  std::unique_ptr<OutputParser> other_;
-  OutputParser* chosen_ = nullptr;
-  std::string held_;
-  std::size_t blank_bytes_ = 0;  // of held_, known to be white space
+  std::unique_ptr<OutputParser> own_;
+  bool parallel_;
+  std::vector<Event> json_events_;
+  std::vector<Event> own_events_;
 };
 
 }  // namespace dynamo::parsers::detail

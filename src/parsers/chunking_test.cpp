@@ -165,6 +165,20 @@ TEST(Markup, OfAnotherSyntaxThanTheToolParsersIsLeftOut) {
             "ok");
 }
 
+TEST(Markup, OfHarmonyIsReadWhereForcedJsonIsBrokenOrHasEnded) {
+  ParserOptions options{.tool_parser = "harmony", .reasoning_parser = "gpt_oss"};
+  options.tools = weather_tools();
+  options.tool_choice = ToolChoice::required;
+  options.guided_json = true;
+  for (const std::string_view text :
+       {"{ no JSON <|channel|>final<|message|>a<|return|>",
+        R"([{"name": "ping", "parameters": {}}]<|end|><|channel|>analysis<|message|>b<|end|>)",
+        "<|channel|>commentary to=functions.ping<|message|>{}<|call|>"}) {
+    EXPECT_FALSE(content_of(options, text).contains("<|"));
+    expect_same_in_every_cut(options, OutputEnd::stop, text);
+  }
+}
+
 }  // namespace
 }  // namespace chunking_test
 }  // namespace dynamo::parsers

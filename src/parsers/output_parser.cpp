@@ -145,8 +145,11 @@ Result<std::unique_ptr<OutputParser>> OutputParser::create(const ParserOptions& 
   const bool own_machine =
       tool != nullptr && (tool->engine == ToolEngine::harmony || tool->engine == ToolEngine::muse);
   if (forced_json(options) && own_machine) {
-    return std::make_unique<detail::FirstByteParser>(make_delimited(options, nullptr, nullptr),
-                                                     make_native(options, reasoning, tool));
+    ParserOptions json = options;
+    json.reasoning_when_content_empty = false;
+    return std::make_unique<detail::GuidedFirstParser>(make_delimited(json, nullptr, nullptr),
+                                                       make_native(options, reasoning, tool),
+                                                       options.parallel_tool_calls);
   }
   return make_native(options, reasoning, tool);
 }

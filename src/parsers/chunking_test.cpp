@@ -134,6 +134,13 @@ TEST(Chunking, GuidedOutputThatIsNoJsonIsRead) {
       "<|channel|>analysis<|message|>");
 }
 
+TEST(Chunking, CallsThatAreDroppedTakeNoIds) {
+  expect_same_in_every_cut({.tool_parser = "muse", .reasoning_parser = "gpt_oss"}, OutputEnd::stop,
+                           "<|channel|>commentary to=functions.f<|message|>{}<|call|>"
+                           "to=message|>Hm.<atem:invoke name=\"g\"></atem:invoke>"
+                           "<|channel|>commentary to=functions.f<|message|>{}<|call|>");
+}
+
 std::string content_of(const ParserOptions& options, std::string_view text,
                        OutputEnd end = OutputEnd::stop) {
   auto parser = OutputParser::create(options);

@@ -105,6 +105,7 @@ std::unique_ptr<OutputParser> make_native(const ParserOptions& options,
                            : nullptr;
   ParserOptions thoughts = options;
   thoughts.tool_choice = ToolChoice::automatic;
+  thoughts.rng = nullptr;  // the request's ids are for calls that are delivered
   ParserOptions calls = options;
   calls.starting_state = StartingState::response;
   calls.reasoning_when_content_empty = false;

@@ -1,17 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "parsers/cascade_parser.h"
 
+#include <algorithm>
+#include <iterator>
+
 namespace dynamo::parsers::detail {
 
 void CascadeParser::pass_on(std::vector<Event>& out) {
   for (Event& event : events_) {
     if (event.kind == EventKind::text) {
-      calls_->feed(event.text, out);
+      calls_->feed(event.text, call_events_);
+      pass_on_calls(out);
     } else if (event.kind == EventKind::reasoning) {
-      out.push_back(std::move(event));
+      (call_open_ ? held_thoughts_ : out).push_back(std::move(event));
     }
   }
   events_.clear();
+}
+
+// A thought that interrupts a call is delivered behind it.
+void CascadeParser::pass_on_calls(std::vector<Event>& out) {
+  for (Event& event : call_events_) {
+    if (event.kind == EventKind::call_start) call_open_ = true;
+    const bool ends = event.kind == EventKind::call_end;
+    out.push_back(std::move(event));
+    if (!ends) continue;
+    call_open_ = false;
+    std::ranges::move(held_thoughts_, std::back_inserter(out));
+    held_thoughts_.clear();
+  }
+  call_events_.clear();
 }
 
 void CascadeParser::feed(std::string_view delta, std::vector<Event>& out) {
@@ -22,7 +40,8 @@ void CascadeParser::feed(std::string_view delta, std::vector<Event>& out) {
 void CascadeParser::finish(std::vector<Event>& out, OutputEnd end) {
   thoughts_->finish(events_, end);
   pass_on(out);
-  calls_->finish(out, end);
+  calls_->finish(call_events_, end);
+  pass_on_calls(out);
 }
 
 std::uint32_t GuidedFirstParser::calls_started() const noexcept {

@@ -24,10 +24,14 @@ class CascadeParser final : public OutputParser {
 
  private:
   void pass_on(std::vector<Event>& out);
+  void pass_on_calls(std::vector<Event>& out);
 
   std::unique_ptr<OutputParser> thoughts_;
   std::unique_ptr<OutputParser> calls_;
   std::vector<Event> events_;
+  std::vector<Event> call_events_;
+  bool call_open_ = false;
+  std::vector<Event> held_thoughts_;  // while a call is open
 };
 
 /// A forced choice of a family that is no grammar: what is not the JSON that the engine was told to

@@ -3,6 +3,7 @@
 // ./x fuzz parsers; each is here under the reason.
 #include <dynamo/base/json.h>
 #include <dynamo/base/rng.h>
+#include <dynamo/base/utf8.h>
 #include <dynamo/parsers/output_parser.h>
 
 #include <string>
@@ -139,6 +140,28 @@ TEST(Chunking, CallsThatAreDroppedTakeNoIds) {
                            "<|channel|>commentary to=functions.f<|message|>{}<|call|>"
                            "to=message|>Hm.<atem:invoke name=\"g\"></atem:invoke>"
                            "<|channel|>commentary to=functions.f<|message|>{}<|call|>");
+}
+
+TEST(Chunking, AThoughtThatInterruptsACallComesBehindIt) {
+  auto parser = *OutputParser::create({.tool_parser = "muse", .reasoning_parser = "basic"});
+  std::vector<Event> events;
+  parser->feed("<|message|><atem:invoke name=\"f\"><atem:parameter name=\"a\">b<think>c</think>",
+               events);
+  parser->finish(events, OutputEnd::stop);
+  ASSERT_GE(events.size(), 2U);
+  EXPECT_EQ(events[events.size() - 2].kind, EventKind::call_end);
+  EXPECT_EQ(events.back().kind, EventKind::reasoning);
+}
+
+TEST(Chunking, LimitsCutNoCharacters) {
+  ParserOptions options{.tool_parser = "pythonic"};
+  options.held_bytes_limit = 64;
+  options.tools = weather_tools();
+  for (std::size_t pad = 0; pad < 4; ++pad) {
+    std::string text = "[get_weather(city='" + std::string(pad, 'a');
+    for (int i = 0; i < 40; ++i) text += "\xF0\x9F\x98\x80";
+    EXPECT_TRUE(base::is_valid_utf8(parse(options, OutputEnd::stop, text, 0, 4)));
+  }
 }
 
 std::string content_of(const ParserOptions& options, std::string_view text,

@@ -2,6 +2,8 @@
 // glm47.
 #include "parsers/glm_grammar.h"
 
+#include <dynamo/base/utf8.h>
+
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -100,7 +102,10 @@ class GlmGrammar final : public Grammar {
     const bool started = out.in_call();
     const bool revocable = out.revocable();
     if (started) out.abandon_call();
-    if (end == OutputEnd::length && (!started || revocable)) out.raw_text(taken_, true);
+    if (end == OutputEnd::length && (!started || revocable)) {
+      const std::string_view taken = taken_;  // the limit may have cut a character
+      out.raw_text(taken.substr(0, base::complete_utf8_prefix(taken)), true);
+    }
     return false;
   }
 

@@ -161,9 +161,11 @@ class PythonicGrammar final : public Grammar {
   }
 
   bool take_value(std::string_view input, std::size_t& consumed, Emitter& out) {
+    // What follows is text, so a character may not be cut.
+    const bool inside_character = (static_cast<unsigned char>(input[0]) & 0xC0U) == 0x80;
+    if (value_.size() > context_.held_bytes_limit && !inside_character) return false;
     const auto status = expression_.feed(input, consumed);
     value_ += input.substr(0, consumed);
-    if (value_.size() > context_.held_bytes_limit) return false;
     if (status == PythonExpressionScanner::Status::more) return true;
     if (status == PythonExpressionScanner::Status::invalid) return false;
     const std::string_view text = trim(value_);

@@ -179,6 +179,9 @@ TEST(JsonSchema, Strings) {
   expect_schema(R"({"type":"string","pattern":"^a\"b\\\\c\\n$"})", {R"("a\"b\\c\n")"},
                 {R"("a"b\c")"});
   expect_schema(R"({"type":"string","pattern":"^[\"x]$"})", {R"("\"")", R"("x")"}, {R"(""")"});
+  // Control characters, DEL among them, stand as escapes.
+  expect_schema(R"({"type":"string","pattern":"^\\u0001?\u007f$"})",
+                {R"("\u0001\u007f")", R"("\u007f")"}, {R"("")", R"("\u0001")"});
   expect_schema(R"({"type":"string","format":"date-time"})",
                 {R"("2026-11-24T22:13:25Z")", R"("2026-01-02T03:04:05.123+01:00")"},
                 {R"("2026-13-24T22:13:25Z")", R"("2026-11-24")"});

@@ -46,13 +46,13 @@ std::string inside_json(const CharSet& set, GbnfRules& rules) {
     alternatives = alternatives || !out.empty();
     out += (out.empty() ? "" : " | ") + std::string(escape.text);
   }
-  if (out.empty()) {  // control characters only
+  if (out.empty()) {  // control characters only, DEL among them
     constexpr std::string_view kHex = "0123456789abcdef";
-    for (char32_t c = 0; c < 0x20; ++c) {
+    for (char32_t c = 0; c < 0x80; ++c) {
       if (!set.contains(c)) continue;
       alternatives = alternatives || !out.empty();
-      out +=
-          (out.empty() ? "" : " | ") + std::string(R"("\u00)") + kHex[c >> 4] + kHex[c & 0xF] + '"';
+      out += (out.empty() ? "" : " | ") + std::string(R"("\\u00)") + kHex[c >> 4] + kHex[c & 0xF] +
+             '"';
     }
   }
   return alternatives ? rules.add(std::move(out)) : out;

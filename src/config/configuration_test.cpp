@@ -60,7 +60,7 @@ TEST_F(ConfigurationTest, GivesTheBuiltInValues) {
   EXPECT_EQ(configuration.get(var::worker_threads), std::nullopt);
   EXPECT_EQ(configuration.get(var::http_backend_timeout), std::nullopt);
   EXPECT_EQ(configuration.get(var::force_usage), false);
-  EXPECT_EQ(configuration.get(var::tokenizer_cache), true);
+  EXPECT_EQ(configuration.get(var::tokenizer_cache), false);
   EXPECT_TRUE(configuration.get(var::http_api_keys).empty());
   EXPECT_EQ(configuration.source(var::http_body_limit_mb), Source::built_in);
   EXPECT_TRUE(configuration.warnings().empty());
@@ -89,7 +89,7 @@ TEST_F(ConfigurationTest, EmptyEnvironmentVariablesAreIgnored) {
   environment_["DYN_COMPUTE_THREAD_PREFIX"] = "";
   const Configuration configuration = load();
   EXPECT_EQ(configuration.get(var::http_body_limit_mb), 45u);
-  EXPECT_EQ(configuration.get(var::tokenizer_cache), true);
+  EXPECT_EQ(configuration.get(var::tokenizer_cache), false);
   EXPECT_EQ(configuration.get(var::compute_thread_prefix), "compute");
   EXPECT_EQ(configuration.source(var::tokenizer_cache), Source::built_in);
 }
@@ -105,7 +105,7 @@ TEST_F(ConfigurationTest, WhatCannotBeReadFallsBackAndIsReported) {
   EXPECT_EQ(configuration.get(var::http_body_limit_mb), 45u);
   EXPECT_EQ(configuration.get(var::worker_threads), std::nullopt);
   EXPECT_EQ(configuration.get(var::http_port), 8000u);
-  EXPECT_EQ(configuration.get(var::tokenizer_cache), true);
+  EXPECT_EQ(configuration.get(var::tokenizer_cache), false);
   EXPECT_EQ(configuration.get(var::echo_delay), 10ms);
   EXPECT_EQ(configuration.get(var::shutdown_timeout), 900s);
   ASSERT_EQ(configuration.warnings().size(), 6u);
@@ -121,13 +121,13 @@ TEST_F(ConfigurationTest, WhatCannotBeReadFallsBackAndIsReported) {
 
 TEST_F(ConfigurationTest, ReadsEachTypeGenerously) {
   environment_["DYN_HTTP_BODY_LIMIT_MB"] = " 7 ";
-  environment_["DYN_TOKENIZER_CACHE"] = "Off";
+  environment_["DYN_TOKENIZER_CACHE"] = "On";
   environment_["DYN_HTTP_API_KEYS"] = "one, two,,three ";
   environment_["DYN_HTTP_BACKEND_STREAM_TIMEOUT_SECS"] = "30";
   environment_["DYN_HTTP_SSE_KEEP_ALIVE_INTERVAL_MS"] = "1500";
   const Configuration configuration = load();
   EXPECT_EQ(configuration.get(var::http_body_limit_mb), 7u);
-  EXPECT_EQ(configuration.get(var::tokenizer_cache), false);
+  EXPECT_EQ(configuration.get(var::tokenizer_cache), true);
   EXPECT_EQ(configuration.get(var::http_api_keys),
             (std::vector<std::string>{"one", "two", "three"}));
   EXPECT_EQ(configuration.get(var::http_backend_timeout), 30s);
@@ -136,12 +136,12 @@ TEST_F(ConfigurationTest, ReadsEachTypeGenerously) {
 
 TEST_F(ConfigurationTest, FilesMayUseEveryKindOfTomlValue) {
   file("a.toml",
-       "num_worker_threads = 6\ncompute_threads = \"5\"\ntokenizer_cache = false\n"
+       "num_worker_threads = 6\ncompute_threads = \"5\"\ntokenizer_cache = true\n"
        "http_api_keys = [\"a\", \"b\"]\nhttp_svc_chat_path = '/chat'\n");
   const Configuration configuration = load();
   EXPECT_EQ(configuration.get(var::worker_threads), 6u);
   EXPECT_EQ(configuration.get(var::compute_threads), 5u);
-  EXPECT_EQ(configuration.get(var::tokenizer_cache), false);
+  EXPECT_EQ(configuration.get(var::tokenizer_cache), true);
   EXPECT_EQ(configuration.get(var::http_api_keys), (std::vector<std::string>{"a", "b"}));
   EXPECT_EQ(configuration.get(var::http_chat_path), "/chat");
 }

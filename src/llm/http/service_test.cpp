@@ -214,6 +214,7 @@ TEST_F(ServiceTest, AnswersAChatUnary) {
 }
 
 TEST_F(ServiceTest, CountsWhatTheTokenizerRemembers) {
+  const config::ScopedConfiguration remembering({{"DYN_TOKENIZER_CACHE", "1"}});
   start(spell("hello"));
   EXPECT_EQ(chat().status, 200);
   EXPECT_EQ(series("tokenize_seconds_count", ""), "1");

@@ -19,7 +19,7 @@ import sys
 import time
 
 import build
-from context import CACHE, Failure, ROOT
+from context import CACHE, Failure
 
 HERE = pathlib.Path(__file__).parent
 QWEN3 = CACHE / "tokenizers" / "qwen3"

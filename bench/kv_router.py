@@ -8,16 +8,13 @@ then sweeps over depth, match length and width as SVG files in build/bench. `--j
 import argparse
 import contextlib
 import json
-import os
-import pathlib
-import shutil
 import subprocess
 import sys
 
+import anchors
 import build
-from context import CACHE, Failure, ROOT, environment
+from context import Failure, ROOT, environment
 
-ANCHOR = ROOT / "bench" / "anchors" / "kv_router"
 PLOTS = ROOT / "build" / "bench"
 SIZES = (10_000, 1_000_000)
 SWEEPS = {"depth": "blocks of the sequence (stored, removed and asked for)",
@@ -40,21 +37,6 @@ def run_ours(binary, pattern):
     if done.returncode != 0:
         raise Failure(f"{binary} ended with {done.returncode}")
     return json.loads(done.stdout or "{}")
-
-
-def build_anchor():
-    """The program, or None where there is no cargo."""
-    if shutil.which("cargo") is None:
-        note("bench: cargo is not installed, so the reference's crate is NOT measured beside ours. "
-             "Install Rust (rustup, or Debian's cargo where it is recent enough) and run again.")
-        return None
-    target = CACHE / "anchors" / "kv_router"
-    done = subprocess.run(["cargo", "build", "--release", "--quiet"], cwd=ANCHOR, stdout=sys.stderr,
-                          env=dict(os.environ, CARGO_TARGET_DIR=str(target)))
-    if done.returncode != 0:
-        note("bench: cargo could not build bench/anchors/kv_router, so the reference's crate is NOT measured beside ours.")
-        return None
-    return target / "release" / "dynamo-kv-router-anchor"
 
 
 def run_anchor(binary):
@@ -150,7 +132,7 @@ def main():
     options.add_argument("--filter", default="", help="only our benchmarks whose name matches")
     chosen = options.parse_args()
     ours_binary = build_ours()
-    anchor_binary = None if chosen.no_anchor else build_anchor()
+    anchor_binary = None if chosen.no_anchor else anchors.program("kv_router")
     result = run_ours(ours_binary, chosen.filter or ("-sweep" if chosen.no_sweeps else "."))
     ours = result.get("benchmarks", [])
     anchor = run_anchor(anchor_binary) if anchor_binary else []

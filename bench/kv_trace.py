@@ -14,8 +14,8 @@ import subprocess
 import sys
 import tempfile
 
+import anchors
 import build
-import kv_router
 from context import Failure, environment, shared_folder
 
 #: As in the reference's mooncake_bench: 1.5, and 0.9, where workers are small and evict.
@@ -64,10 +64,10 @@ def main():
     chosen = options.parse_args()
     trace = chosen.trace or (shared_folder() and shared_folder() / "data" / "traces" / "conversation_trace.jsonl")
     ours = build_ours()
-    anchor = None if chosen.no_anchor else kv_router.build_anchor()
+    anchor = None if chosen.no_anchor else anchors.program("kv_router")
     rows = []
     if not trace or not pathlib.Path(trace).is_file():
-        kv_router.note("bench: no trace (name one with --trace FILE: JSON lines with timestamp and hash_ids, as Mooncake's)")
+        print("bench: no trace (name one with --trace FILE: JSON lines with timestamp and hash_ids, as Mooncake's)", file=sys.stderr)
     else:
         for fleet in FLEETS:
             for side, row in replay(ours, anchor, trace, fleet, rows).items():

@@ -9,15 +9,15 @@ import argparse
 import json
 import os
 import pathlib
-import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
+import anchors
 import build
-from context import CACHE, Failure, ROOT, run, shared_folder
+from context import Failure, ROOT, shared_folder
 
 sys.path.insert(0, str(ROOT / "tests" / "fuzz"))
 
@@ -57,17 +57,6 @@ def median_us(call, seconds=1.0):
     return statistics.median(times)
 
 
-def minijinja_crate():
-    """The program of bench/minijinja, or None without cargo."""
-    if not shutil.which("cargo"):
-        print("cargo is not installed: the crate minijinja is left out", file=sys.stderr)
-        return None
-    target = CACHE / "cargo"
-    run("cargo", "build", "--release", "--locked", "--quiet", "--manifest-path", ROOT / "bench" / "minijinja" / "Cargo.toml",
-        "--target-dir", target)
-    return target / "release" / "minijinja_speed"
-
-
 def crate_times(program, cases_file, seconds):
     if not program:
         return {}
@@ -89,7 +78,7 @@ def main():
     folder = shared / "conformance" / "template"
     listing = {t["id"]: t for t in json.loads((folder / "templates.json").read_text())["templates"]}
     build.build("release", targets=["dynamo_jinja_bench", "dynamo-conformance"], with_deps=False)
-    crate = minijinja_crate()
+    crate = anchors.program("minijinja")
     if args.build_only:
         return 0
     binaries = pathlib.Path(os.environ["DYNAMO_BIN_DIR"])

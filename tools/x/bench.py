@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """./x bench NAME: bench/NAME.py when there is one, else the microbenchmarks of library NAME."""
-import os
-import subprocess
 
 import build
 import deps

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Configure, build and test: the counterpart of cargo build and cargo test."""
-import os
 
 import deps
-from context import CACHE, Failure, ROOT, environment, jobs, output, run, say, shared_folder
+from context import CACHE, Failure, ROOT, environment, jobs, output, run, shared_folder
 
 FEATURES = {  # cargo feature -> CMake option
     "llama": "DYNAMO_LLAMA", "cuda": "DYNAMO_CUDA", "metal": "DYNAMO_METAL",
@@ -66,6 +65,20 @@ def known_test_targets(preset):
     return {line.split(":")[0] for line in listing.splitlines()}
 
 
+def test_environment(preset):
+    """What tests need to know beside their arguments."""
+    env = environment()
+    shared = shared_folder()
+    if shared:
+        env["DYNAMO_SHARED_DIR"] = str(shared)
+    env.setdefault("DYNAMO_BIN_DIR", str(folder(preset) / "bin"))
+    env.setdefault("GTEST_BRIEF", "1")
+    env.setdefault("ASAN_OPTIONS", "detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1")
+    env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
+    env.setdefault("TSAN_OPTIONS", f"suppressions={ROOT}/tools/x/tsan.supp:second_deadlock_stack=1")
+    return env
+
+
 def test(preset="dev", libraries=(), features=(), substring=None, labels=(), exclude_labels=(), build_only=False,
          with_deps=True, locked=False):
     if with_deps:
@@ -93,13 +106,4 @@ def test(preset="dev", libraries=(), features=(), substring=None, labels=(), exc
         command += ["-L", label]
     for label in exclude_labels:
         command += ["-LE", label]
-    env = environment()
-    shared = shared_folder()
-    if shared:
-        env["DYNAMO_SHARED_DIR"] = str(shared)
-    env.setdefault("DYNAMO_BIN_DIR", str(folder(preset) / "bin"))
-    env.setdefault("GTEST_BRIEF", "1")
-    env.setdefault("ASAN_OPTIONS", "detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1")
-    env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
-    env.setdefault("TSAN_OPTIONS", f"suppressions={ROOT}/tools/x/tsan.supp:second_deadlock_stack=1")
-    run(*command, env=env)
+    run(*command, env=test_environment(preset))

@@ -2,7 +2,6 @@
 """What a reviewer should not have to look for: format, warnings, self-contained headers, lint."""
 import concurrent.futures
 import os
-import pathlib
 import shutil
 import subprocess
 import time

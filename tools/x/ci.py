@@ -40,7 +40,8 @@ def tests():
     except Failure:
         # Still a failure; but what they print now stands at the end of the log, and shows which fail only sometimes.
         say("the failed tests once more:")
-        run("ctest", "--test-dir", build.folder("dev"), "--rerun-failed", "--output-on-failure", "--timeout", "300", check=False)
+        run("ctest", "--test-dir", build.folder("dev"), "--rerun-failed", "--output-on-failure", "--timeout", "300", check=False,
+            env=build.test_environment("dev"))
         raise
 
 
@@ -97,7 +98,7 @@ class Tail:
         os.dup2(writer, 1)
         os.dup2(writer, 2)
         os.close(writer)
-        self.thread = threading.Thread(target=self.pass_on, args=(reader,))
+        self.thread = threading.Thread(target=self.pass_on, args=(reader,), daemon=True)
         self.thread.start()
         return self
 
@@ -111,7 +112,10 @@ class Tail:
         sys.stdout.flush()
         for number, saved in zip((1, 2), self.saved):
             os.dup2(saved, number)
-        self.thread.join(timeout=10)  # a child left behind may still hold the pipe
+        self.thread.join(timeout=10)
+        if not self.thread.is_alive():  # else a child that was left behind still prints
+            for saved in self.saved:
+                os.close(saved)
 
 
 def run_step(action):

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """Documentation: headers through Doxygen with warnings as errors, links that resolve, examples that run."""
-import pathlib
 import re
 
 import build as builder

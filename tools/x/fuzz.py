@@ -4,7 +4,6 @@
 A comparison is tests/fuzz/NAME_differential.py, called with the path of dynamo-conformance and --count N; it prints
 what differs with what reproduces it, and its status is 1 when something does.
 """
-import os
 import re
 import shutil
 import subprocess

@@ -3,13 +3,11 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
 
 import build
-import deps
 from context import CACHE, ROOT, environment, say
 
 HOST, PORT = "127.0.0.1", 8000

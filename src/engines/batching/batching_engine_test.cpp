@@ -252,6 +252,14 @@ TEST(BatchingEngine, GrammarsAreCompiledOnThePoolAndTheirErrorsComeFirst) {
   ASSERT_TRUE(refused.error);
   EXPECT_EQ(refused.error->code(), Errc::invalid_argument);
   EXPECT_EQ(refused.error->param(), "guided_grammar");
+  request.sampling_options.guided_decoding->grammar = "";
+  EXPECT_EQ(ask(*engine, request).error->param(), "guided_grammar");
+  // Small as text, too large once its repetitions are spelled out.
+  request.sampling_options.guided_decoding->grammar.reset();
+  std::string pattern;
+  for (int i = 0; i < 1000; ++i) pattern += "a{2000}";
+  request.sampling_options.guided_decoding->regex = pattern;
+  EXPECT_EQ(ask(*engine, request).error->param(), "guided_regex");
 }
 
 TEST(BatchingEngine, ClearKvBlocksDropsWhatIsNotInUse) {

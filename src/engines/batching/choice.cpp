@@ -109,9 +109,9 @@ Result<std::vector<std::unique_ptr<Choice>>> make_choices(llm::PreprocessedReque
                   "n must be from 1 to " + std::to_string(kChoicesMax));
   }
   DYN_TRY(SamplingParameters parameters, sampling_parameters(request, default_seed));
-  std::string gbnf;
+  GuidedGrammar guided;
   if (request.sampling_options.guided_decoding) {
-    DYN_TRY(gbnf, gbnf_of(*request.sampling_options.guided_decoding));
+    DYN_TRY(guided, gbnf_of(*request.sampling_options.guided_decoding));
   }
 
   auto state = std::make_shared<RequestState>();
@@ -129,8 +129,10 @@ Result<std::vector<std::unique_ptr<Choice>>> make_choices(llm::PreprocessedReque
   std::vector<std::unique_ptr<Choice>> out;
   for (std::uint32_t i = 0; i < n; ++i) {
     std::unique_ptr<Grammar> grammar;
-    if (!gbnf.empty()) {
-      DYN_TRY(grammar, backend.make_grammar(gbnf));
+    if (guided.field != nullptr) {
+      auto made = backend.make_grammar(guided.gbnf);
+      if (!made) return fail(std::move(made).error().with_param(guided.field));
+      grammar = *std::move(made);
     }
     SamplingParameters own = parameters;
     own.seed += i;  // each choice is drawn on its own, and n = 1 is the first of n

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
+#include <utility>
 
 namespace dynamo::engines::batching::grammar {
 namespace {
@@ -21,29 +22,42 @@ void append_class_char(std::string& out, char32_t c) {
 
 }  // namespace
 
-void CharSet::add(char32_t first, char32_t last) {
-  if (first > last) return;
-  Range merged{first, std::min(last, kMax)};
-  std::vector<Range> out;
-  out.reserve(ranges_.size() + 1);
-  bool placed = false;
-  for (const Range& range : ranges_) {
-    if (range.last + 1 < merged.first) {
-      out.push_back(range);
-    } else if (merged.last + 1 < range.first) {
-      if (!placed) out.push_back(merged);
-      placed = true;
-      out.push_back(range);
-    } else {
-      merged = {std::min(range.first, merged.first), std::max(range.last, merged.last)};
+CharSet CharSet::from(std::vector<Range> ranges) {
+  std::erase_if(ranges, [](const Range& range) { return range.first > range.last; });
+  std::ranges::sort(ranges, {}, &Range::first);
+  CharSet out;
+  for (const Range& range : ranges) {
+    const char32_t last = std::min(range.last, kMax);
+    if (!out.ranges_.empty() && range.first <= out.ranges_.back().last + 1) {
+      out.ranges_.back().last = std::max(out.ranges_.back().last, last);
+    } else if (range.first <= kMax) {
+      out.ranges_.push_back({range.first, last});
     }
   }
-  if (!placed) out.push_back(merged);
-  ranges_ = std::move(out);
+  return out;
+}
+
+void CharSet::add(char32_t first, char32_t last) {
+  if (first > last || first > kMax) return;
+  Range merged{first, std::min(last, kMax)};
+  // Those that overlap or touch it become one with it.
+  const auto begin = std::ranges::lower_bound(ranges_, merged.first, {},
+                                              [](const Range& range) { return range.last + 1; });
+  auto end = begin;
+  for (; end != ranges_.end() && end->first <= merged.last + 1; ++end)
+    merged = {std::min(end->first, merged.first), std::max(end->last, merged.last)};
+  if (begin == end) {
+    ranges_.insert(begin, merged);
+  } else {
+    *begin = merged;
+    ranges_.erase(begin + 1, end);
+  }
 }
 
 void CharSet::add(const CharSet& other) {
-  for (const Range& range : other.ranges_) add(range.first, range.last);
+  std::vector<Range> both = ranges_;
+  both.insert(both.end(), other.ranges_.begin(), other.ranges_.end());
+  *this = from(std::move(both));
 }
 
 CharSet CharSet::complement() const {
@@ -59,16 +73,18 @@ CharSet CharSet::complement() const {
 
 CharSet CharSet::intersection(const CharSet& other) const {
   CharSet out;
-  for (const Range& a : ranges_) {
-    for (const Range& b : other.ranges_) {
-      out.add(std::max(a.first, b.first), std::min(a.last, b.last));
-    }
+  for (auto a = ranges_.begin(), b = other.ranges_.begin();
+       a != ranges_.end() && b != other.ranges_.end();) {
+    const Range both{std::max(a->first, b->first), std::min(a->last, b->last)};
+    if (both.first <= both.last) out.ranges_.push_back(both);
+    (a->last < b->last ? a : b)++;
   }
   return out;
 }
 
-bool CharSet::contains(char32_t c) const noexcept {
-  return std::ranges::any_of(ranges_, [c](const Range& r) { return r.first <= c && c <= r.last; });
+bool CharSet::intersects(char32_t first, char32_t last) const noexcept {
+  const auto at = std::ranges::lower_bound(ranges_, first, {}, &Range::last);
+  return at != ranges_.end() && at->first <= last;
 }
 
 std::string CharSet::to_gbnf() const {

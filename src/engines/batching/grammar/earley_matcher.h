@@ -12,8 +12,9 @@ namespace dynamo::engines::batching::grammar {
 
 /// Follows a grammar byte by byte: which texts may go on is known after each (Earley's algorithm).
 ///
-/// Unlike a list of stacks, the state of an ambiguous grammar grows at most with the length of the
-/// text, and work is counted, so that whoever asks can stop in time. What was read can be taken
+/// Unlike a list of stacks, what an ambiguous grammar costs is a polynomial of the length of the
+/// text (linear for what recursion at the left or right end describes: lists), and work is counted,
+/// so that whoever asks can stop in time. What was read can be taken
 /// back, which makes trying out a token cheap.
 /// A value without copies; one thread.
 class EarleyMatcher {
@@ -36,7 +37,7 @@ class EarleyMatcher {
   /// What was read is a text of the grammar.
   bool complete() const noexcept;
   /// Whether two ASCII bytes lead from an earlier state to the same one.
-  bool same_step(const Mark& from, unsigned char a, unsigned char b) const;
+  bool same_step(const Mark& from, unsigned char a, unsigned char b);
   /// Forgets what only go_back() could reach. All marks become invalid.
   void forget_the_past();
 
@@ -64,12 +65,17 @@ class EarleyMatcher {
   void open_set();
   void add(Item item);
   void predict(std::uint32_t rule);
+  void complete_rule(std::uint32_t rule, std::uint32_t origin);
+  std::uint32_t only_waiting(std::uint32_t set, std::uint32_t rule);
+  bool ends_with(std::uint32_t waiting) const noexcept;
+  Item topmost(std::uint32_t waiting);
   void close_set();
   bool read(char32_t c);
   bool may_read(char32_t first, char32_t last) const;
 
   std::shared_ptr<const GbnfGrammar> grammar_;
   std::vector<Item> items_;            // of all sets, one after the other
+  std::vector<Item> topmost_;          // by item: see topmost(); `at` is kNone where not known
   std::vector<std::uint32_t> begins_;  // of each set
   // An unfinished UTF-8 sequence.
   std::uint32_t value_ = 0;

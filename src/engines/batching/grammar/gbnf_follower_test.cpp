@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engines/batching/grammar/gbnf_follower.h"
 
+#include <dynamo/base/rng.h>
+#include <dynamo/base/utf8.h>
+
 #include <cmath>
 #include <limits>
 #include <memory>
@@ -45,6 +48,120 @@ TEST(EarleyMatcher, FollowsRecursionOnEitherSideAndInTheMiddle) {
   EXPECT_TRUE(matches("root ::= \"(\" root \")\" | \"\"", "((()))"));
   EXPECT_FALSE(matches("root ::= \"(\" root \")\" | \"\"", "((())"));
   EXPECT_TRUE(matches("root ::= a b c\na ::= b?\nb ::= c*\nc ::= \"x\"?", "xx"));
+}
+
+TEST(EarleyMatcher, ListsCostTheSameForEachCharacterWhicheverWayTheyRecur) {
+  for (const char* gbnf :
+       {"root ::= [a-z] root | \"\"", "root ::= [a-z] | [a-z] root", "root ::= root [a-z] | \"\"",
+        "root ::= word (\" \" word)*\nword ::= [a-z] word | [a-z]"}) {
+    EarleyMatcher matcher(parsed(gbnf));
+    ASSERT_TRUE(feed(matcher, std::string(1'000, 'a'))) << gbnf;
+    const std::uint64_t work = matcher.work();
+    const std::size_t items = matcher.items();
+    ASSERT_TRUE(feed(matcher, std::string(9'000, 'a'))) << gbnf;
+    EXPECT_TRUE(matcher.complete()) << gbnf;
+    EXPECT_LE(matcher.work(), 11 * work) << gbnf;
+    EXPECT_LE(matcher.items(), 11 * items) << gbnf;
+  }
+}
+
+/// Which texts a grammar has, by its definition: which rules give which part of the text, found
+/// again and again until nothing is added.
+bool by_definition(const grammar::GbnfGrammar& grammar, std::string_view text) {
+  using Kind = grammar::GbnfGrammar::Symbol::Kind;
+  const std::size_t n = text.size() + 1;
+  std::vector<bool> gives(grammar.rules.size() * n * n);
+  const auto at = [n](std::size_t rule, std::size_t i, std::size_t j) {
+    return (rule * n + i) * n + j;
+  };
+  for (bool added = true; std::exchange(added, false);) {
+    for (std::size_t rule = 0; rule < grammar.rules.size(); ++rule) {
+      for (const std::uint32_t alternative : grammar.rules[rule].alternatives) {
+        for (std::size_t i = 0; i < n; ++i) {
+          std::vector<bool> ends(n);
+          ends[i] = true;
+          for (std::uint32_t s = alternative; grammar.symbols[s].kind != Kind::end; ++s) {
+            const auto symbol = grammar.symbols[s];
+            std::vector<bool> next(n);
+            for (std::size_t k = 0; k < n; ++k) {
+              if (!ends[k]) continue;
+              if (symbol.kind == Kind::set) {
+                if (k + 1 < n &&
+                    grammar.sets[symbol.value].contains(static_cast<unsigned char>(text[k])))
+                  next[k + 1] = true;
+              } else {
+                for (std::size_t j = k; j < n; ++j) {
+                  if (gives[at(symbol.value, k, j)]) next[j] = true;
+                }
+              }
+            }
+            ends = std::move(next);
+          }
+          for (std::size_t j = i; j < n; ++j) {
+            if (!ends[j] || gives[at(rule, i, j)]) continue;
+            gives[at(rule, i, j)] = true;
+            added = true;
+          }
+        }
+      }
+    }
+  }
+  return gives[at(grammar.root, 0, text.size())];
+}
+
+TEST(EarleyMatcher, AgreesWithTheDefinitionOnRandomGrammars) {
+  Rng rng(7);
+  const std::vector<std::string> names = {"root", "x", "y", "z"};
+  std::size_t grammars = 0;
+  std::size_t matched = 0;
+  for (int round = 0; round < 600; ++round) {
+    std::string gbnf;
+    for (const std::string& name : names) {
+      gbnf += name + " ::= ";
+      const std::uint64_t alternatives = 1 + rng.below(3);
+      for (std::uint64_t a = 0; a < alternatives; ++a) {
+        if (a > 0) gbnf += " | ";
+        gbnf += "\"\"";
+        for (std::uint64_t k = rng.below(4); k > 0; --k) {
+          gbnf += ' ';
+          gbnf += rng.below(2) == 0   ? names[rng.below(names.size())]
+                  : rng.below(2) == 0 ? std::string("\"a\"")
+                                      : "\"b\"";
+          if (rng.below(8) == 0) gbnf += "*?+"[rng.below(3)];
+        }
+      }
+      gbnf += '\n';
+    }
+    auto read = grammar::parse_gbnf(gbnf);
+    if (!read) continue;  // without any text
+    ++grammars;
+    const auto shared = std::make_shared<const grammar::GbnfGrammar>(*std::move(read));
+    for (int i = 0; i < 8; ++i) {
+      std::string text;
+      for (std::uint64_t k = rng.below(7); k > 0; --k) text += "ab"[rng.below(2)];
+      EarleyMatcher matcher(shared);
+      bool fits = true;
+      for (const char c : text) {
+        fits = fits && feed(matcher, std::string_view(&c, 1));
+        if (rng.below(3) == 0) matcher.forget_the_past();
+      }
+      fits = fits && matcher.complete();
+      matched += fits ? 1U : 0U;
+      ASSERT_EQ(fits, by_definition(*shared, text)) << gbnf << "text: " << text;
+    }
+  }
+  EXPECT_GT(grammars, 200U);
+  EXPECT_GT(matched, 200U);
+}
+
+TEST(EarleyMatcher, AClassMayHaveManyRanges) {
+  std::string many = "root ::= [";
+  for (char32_t c = 0x10000; c < 0x1C000; c += 2) base::append_utf8(many, c);
+  const auto grammar = parsed(many + "]*");
+  EXPECT_EQ(grammar->sets.front().ranges().size(), 0x6000U);
+  EarleyMatcher matcher(grammar);
+  EXPECT_TRUE(feed(matcher, "\U00010000\U0001BFFE\U00010002"));
+  EXPECT_FALSE(feed(matcher, "\U00010001"));
 }
 
 TEST(EarleyMatcher, CountsRepetitions) {

@@ -302,7 +302,7 @@ class Parser {
   Result<void> char_class(Sequence& out) {
     ++at_;
     const bool negated = take("^");
-    CharSet set;
+    std::vector<CharSet::Range> ranges;
     while (peek() != ']') {
       if (done()) return wrong("a class without its end");
       DYN_TRY(const char32_t first, character());
@@ -312,9 +312,10 @@ class Parser {
         DYN_TRY(last, character());
       }
       if (last < first) return wrong("a range whose end is before its begin");
-      set.add(first, last);
+      ranges.push_back({first, last});
     }
     ++at_;
+    CharSet set = CharSet::from(std::move(ranges));
     out.push_back({Kind::set, set_of(negated ? set.complement() : std::move(set))});
     return {};
   }

@@ -15,7 +15,7 @@ namespace dynamo::engines::batching::grammar {
 /// Bounds on what a client may make the grammar engine hold and match.
 inline constexpr std::size_t kGrammarBytesMax = 256 * 1024;
 inline constexpr std::size_t kGrammarRulesMax = 20'000;
-/// llama.cpp expands a counted repetition into that many rules and refuses more.
+/// A counted repetition becomes that many rules; llama.cpp refuses more as well.
 inline constexpr std::size_t kRepetitionsMax = 2000;
 inline constexpr std::size_t kNestingMax = 64;
 

@@ -12,7 +12,7 @@
 
 #include "engines/batching/grammar/char_set.h"
 #include "engines/batching/grammar/earley_matcher.h"
-#include "engines/batching/grammar/gbnf_check.h"
+#include "engines/batching/grammar/gbnf_grammar.h"
 #include "engines/batching/grammar/guided_decoding.h"
 #include "engines/batching/grammar/integer_range.h"
 #include "engines/batching/grammar/regex_gbnf.h"
@@ -24,18 +24,22 @@ namespace {
 
 using batching::testing::GbnfMatcher;
 
+Result<std::string> gbnf_text(const llm::GuidedDecoding& guided) {
+  DYN_TRY(GuidedGrammar made, gbnf_of(guided));
+  return std::move(made).gbnf;
+}
 Result<std::string> gbnf_of_schema(std::string_view schema) {
   llm::GuidedDecoding guided;
   auto json = parse_json(schema);
   EXPECT_TRUE(json) << schema;
   guided.json = *std::move(json);
-  return gbnf_of(guided);
+  return gbnf_text(guided);
 }
 
 void expect_language(const Result<std::string>& gbnf, const std::vector<std::string>& in,
                      const std::vector<std::string>& out) {
   ASSERT_TRUE(gbnf) << gbnf.error().describe();
-  EXPECT_TRUE(check_gbnf(*gbnf)) << check_gbnf(*gbnf).error().message() << '\n' << *gbnf;
+  EXPECT_TRUE(parse_gbnf(*gbnf)) << parse_gbnf(*gbnf).error().message() << '\n' << *gbnf;
   GbnfMatcher matcher(*gbnf);
   for (const std::string& text : in) EXPECT_TRUE(matcher.matches(text)) << text << "\n" << *gbnf;
   for (const std::string& text : out) EXPECT_FALSE(matcher.matches(text)) << text << "\n" << *gbnf;
@@ -63,7 +67,7 @@ void expect_regex(std::string_view pattern, const std::vector<std::string>& in,
   SCOPED_TRACE(pattern);
   llm::GuidedDecoding guided;
   guided.regex = std::string(pattern);
-  expect_language(gbnf_of(guided), in, out);
+  expect_language(gbnf_text(guided), in, out);
 }
 
 TEST(CharSet, IsTheUnionOfWhatWasAdded) {
@@ -312,16 +316,16 @@ TEST(Regex, WhatCannotBeDoneSaysWhatAndWhere) {
 TEST(GuidedDecoding, ChoicesAndNothing) {
   llm::GuidedDecoding guided;
   guided.choice = std::vector<std::string>{"yes", "no \"way\"", "ä\n"};
-  expect_language(gbnf_of(guided), {"yes", "no \"way\"", "ä\n"}, {"", "maybe"});
-  EXPECT_EQ(*gbnf_of({}), "");
+  expect_language(gbnf_text(guided), {"yes", "no \"way\"", "ä\n"}, {"", "maybe"});
+  EXPECT_EQ(*gbnf_text({}), "");
   guided = {};
   guided.backend = "xgrammar";
-  EXPECT_EQ(*gbnf_of(guided), "");
+  EXPECT_EQ(*gbnf_text(guided), "");
   guided.whitespace_pattern = " ";
-  EXPECT_EQ(gbnf_of(guided).error().code(), Errc::unimplemented);
+  EXPECT_EQ(gbnf_text(guided).error().code(), Errc::unimplemented);
   guided = {};
   guided.structural_tag = Json::object();
-  EXPECT_EQ(gbnf_of(guided).error().param(), "structural_tag");
+  EXPECT_EQ(gbnf_text(guided).error().param(), "structural_tag");
 }
 
 TEST(GbnfCheck, TakesWhatTheLibraryTakes) {
@@ -329,18 +333,18 @@ TEST(GbnfCheck, TakesWhatTheLibraryTakes) {
        {"root ::= \"a\"", "root ::= \"a\" | [b-d] x*\nx ::= ( \"y\" |\n \"z\" ){1,3} # comment\n",
         "# start\nroot ::= [^\\x00-\\x1F\\]] . \"\\\"\" ", "root ::= x{2,}\nx ::= |\"q\"",
         "root ::= | \" \" | \"\\n\" [ \\t]{0,20}\r\n"}) {
-    EXPECT_TRUE(check_gbnf(good)) << good << ": " << check_gbnf(good).error().message();
+    EXPECT_TRUE(parse_gbnf(good)) << good << ": " << parse_gbnf(good).error().message();
   }
   for (const char* bad :
        {"", "x ::= \"a\"", "root = \"a\"", "root ::= \"a", "root ::= [a", "root ::= (\"a\"",
         "root ::= *", "root ::= y", "root ::= \"a\"{3", "root ::= \"a\"{99999}", "root ::= \"\\q\"",
         "root ::= \"a\" )", "root ::= \"\\x4\""}) {
-    EXPECT_FALSE(check_gbnf(bad)) << bad;
+    EXPECT_FALSE(parse_gbnf(bad)) << bad;
   }
-  const auto error = check_gbnf("root ::= \"a\"\nx ::= %").error();
+  const auto error = parse_gbnf("root ::= \"a\"\nx ::= %").error();
   EXPECT_NE(error.message().find("line 2, column 7"), std::string::npos) << error.message();
-  EXPECT_EQ(check_gbnf("root ::= <[12]>").error().code(), Errc::unimplemented);
-  EXPECT_FALSE(check_gbnf("root ::= " + std::string(1000, '(') + "\"a\"" + std::string(1000, ')')));
+  EXPECT_EQ(parse_gbnf("root ::= <[12]>").error().code(), Errc::unimplemented);
+  EXPECT_FALSE(parse_gbnf("root ::= " + std::string(1000, '(') + "\"a\"" + std::string(1000, ')')));
 }
 
 }  // namespace

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "engines/batching/grammar/char_set.h"
-#include "engines/batching/grammar/gbnf_check.h"
 #include "engines/batching/grammar/gbnf_rules.h"
 #include "engines/batching/grammar/json_schema_gbnf.h"
 #include "engines/batching/grammar/regex_gbnf.h"
@@ -18,16 +17,16 @@ std::unexpected<Error> of_field(Error error, const char* field) {
   return fail(std::move(error).with_param(field));
 }
 
-Result<std::string> finished(Result<std::string> root, const grammar::GbnfRules& rules,
-                             const char* field) {
+Result<GuidedGrammar> finished(Result<std::string> root, const grammar::GbnfRules& rules,
+                               const char* field) {
   if (!root) return of_field(std::move(root).error(), field);
   if (auto size = rules.check_size(); !size) return of_field(std::move(size).error(), field);
-  return rules.text(*root);
+  return GuidedGrammar{rules.text(*root), field};
 }
 
 }  // namespace
 
-Result<std::string> gbnf_of(const llm::GuidedDecoding& guided) {
+Result<GuidedGrammar> gbnf_of(const llm::GuidedDecoding& guided) {
   using grammar::GbnfRules;
   GbnfRules rules;
   if (guided.json) {
@@ -48,10 +47,7 @@ Result<std::string> gbnf_of(const llm::GuidedDecoding& guided) {
     return finished(rules.add(std::move(root)), rules, "guided_choice");
   }
   if (guided.grammar) {
-    if (auto check = grammar::check_gbnf(*guided.grammar); !check) {
-      return of_field(std::move(check).error(), "guided_grammar");
-    }
-    return *guided.grammar;
+    return GuidedGrammar{*guided.grammar, "guided_grammar"};
   }
   if (guided.whitespace_pattern) {
     return of_field(Error(Errc::unimplemented, "guided_whitespace_pattern is not supported"),
@@ -61,7 +57,7 @@ Result<std::string> gbnf_of(const llm::GuidedDecoding& guided) {
     return of_field(Error(Errc::unimplemented, "structural_tag is not supported"),
                     "structural_tag");
   }
-  return std::string();
+  return GuidedGrammar{};
 }
 
 }  // namespace dynamo::engines::batching

@@ -8,10 +8,16 @@
 
 namespace dynamo::engines::batching {
 
-/// The grammar, in GBNF with start rule `root`, of what a request's answer must look like. Empty
-/// when the request leaves it open.
+/// What a request's answer must look like.
+struct GuidedGrammar {
+  std::string gbnf;             ///< start rule `root`
+  const char* field = nullptr;  ///< of the request, that asks for it; null when it leaves it open
+};
+
+/// The grammar of a request. A client's own is not looked at: whoever compiles it says what is
+/// wrong with it.
 /// Errors, with the field as param: invalid_argument (not a schema, a grammar that is too large);
 /// unimplemented (a constraint that has no grammar), naming the keyword.
-Result<std::string> gbnf_of(const llm::GuidedDecoding& guided);
+Result<GuidedGrammar> gbnf_of(const llm::GuidedDecoding& guided);
 
 }  // namespace dynamo::engines::batching

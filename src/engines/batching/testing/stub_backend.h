@@ -19,6 +19,8 @@
 #include <utility>
 #include <vector>
 
+#include "engines/batching/grammar/gbnf_grammar.h"
+
 namespace dynamo::engines::batching::testing {
 
 /// A "model" whose next token depends on every token before it, so that a wrong prefix shows in the
@@ -201,6 +203,7 @@ class TextGrammar final : public Grammar {
 };
 
 inline Result<std::unique_ptr<Grammar>> StubBackend::make_grammar(std::string_view gbnf) const {
+  DYN_CHECK(grammar::parse_gbnf(gbnf));
   std::vector<TokenId> tokens;
   for (const char c : gbnf) {
     if (c >= 'a' && c <= 'z') tokens.push_back(static_cast<TokenId>(1 + (c - 'a')));

@@ -209,9 +209,6 @@ Result<void> check(Arguments& arguments) {
   }
   if (arguments.context_length == 0u)
     return fail(Errc::invalid_argument, "--context-length must be greater than 0");
-  if (arguments.kv_cache_block_size == 0u) {
-    return fail(Errc::invalid_argument, "--kv-cache-block-size must be greater than 0");
-  }
   if (arguments.model_path.empty() && arguments.engine == Engine::llama) {
     return fail(Errc::invalid_argument,
                 "out=llama needs a model: dynamo-run out=llama path/to/model.gguf   (./x run "

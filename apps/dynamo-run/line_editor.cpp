@@ -27,6 +27,8 @@ class SingleKeys {
       action.sa_handler = restore_and_end;
       action.sa_flags = static_cast<int>(SA_RESETHAND);
       ::sigaction(kEndingSignals[i], &action, &handlers_before_[i]);
+      if (handlers_before_[i].sa_handler == SIG_IGN)  // as under nohup
+        ::sigaction(kEndingSignals[i], &handlers_before_[i], nullptr);
     }
     termios keys = before_;
     keys.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);

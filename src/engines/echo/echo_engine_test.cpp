@@ -83,6 +83,14 @@ TEST(EchoEngine, WithoutDelayTheAnswerIsOneBatchOfOneTokenPerOutput) {
   EXPECT_EQ(batches[0][2].completion_usage->total_tokens, 6U);
 }
 
+TEST(EchoEngine, ALongAnswerComesInBatchesOfBoundedSize) {
+  EchoEngine engine({.delay = std::chrono::milliseconds(0)});
+  const Batches batches = collect(engine, request_of(std::vector<TokenId>(5'000, 7)));
+  EXPECT_EQ(tokens_of(batches).size(), 5'000U);
+  for (const auto& batch : batches) EXPECT_LE(batch.size(), 1'024U);
+  EXPECT_EQ(batches.back().back().completion_usage->completion_tokens, 5'000U);
+}
+
 TEST(EchoEngine, SaysBackTheLastUserMessageWhenThePreprocessorSentIt) {
   EchoEngine engine({.delay = std::chrono::milliseconds(0)});
   EXPECT_TRUE(engine.info().wants_last_user_tokens);

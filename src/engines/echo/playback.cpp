@@ -18,6 +18,10 @@ using llm::EngineOutput;
 using llm::FinishReason;
 using llm::TokenId;
 
+/// More that is due comes in further batches, so that a long answer neither stands in memory as
+/// outputs nor keeps its shard from others.
+constexpr std::size_t kOutputsPerBatch = 1024;
+
 class PlaybackStream final : public llm::OutputStream {
  public:
   PlaybackStream(Playback playback, const llm::PreprocessedRequest& request,
@@ -48,7 +52,8 @@ class PlaybackStream final : public llm::OutputStream {
       due = due_tokens();
     }
     if (context_->is_stopped()) co_return last_output(FinishReason::Kind::cancelled);
-    co_return outputs_up_to(due);
+    co_return outputs_up_to(
+        std::min(due, sent_ + std::max<std::size_t>(1, kOutputsPerBatch / choices_)));
   }
 
  private:

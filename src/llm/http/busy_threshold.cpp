@@ -100,7 +100,7 @@ net::awaitable<void> serve_busy_thresholds(RouteCall call) {
 }
 
 net::awaitable<void> serve_busy_threshold(RouteCall call) {
-  auto body = co_await read_json_body(call);
+  auto body = co_await read_small_json_body(call);
   if (!body) {
     co_await answer_error(call, std::move(body).error());
     co_return;

@@ -10,19 +10,35 @@ namespace dynamo::llm::http {
 
 namespace net = boost::asio;
 
-net::awaitable<Result<std::string>> read_json_body(RouteCall call) {
+namespace {
+
+constexpr std::size_t kSmallBodyBytes = 16 * 1024;
+
+/// `limit_name` says in the error what the limit is.
+net::awaitable<Result<std::string>> read_body_of(RouteCall call, std::size_t limit_bytes,
+                                                 std::string limit_name) {
   if (!has_json_content(call.exchange.head()))
     co_return fail(Errc::unsupported_media_type,
                    "Expected request with Content-Type application/json");
-  const ServiceSettings& settings = call.parts.settings;
-  auto body = co_await call.exchange.read_body(settings.body_limit_bytes());
+  auto body = co_await call.exchange.read_body(limit_bytes);
   if (body) co_return body;
   if (body.error().code() == Errc::deadline_exceeded)
     co_return fail(std::move(body).error().with_backend_status(408));
   if (body.error().code() != Errc::payload_too_large) co_return body;
-  co_return fail(Errc::payload_too_large, "Request body exceeds the limit of " +
-                                              std::to_string(settings.body_limit_mib) +
-                                              " MB set by DYN_HTTP_BODY_LIMIT_MB");
+  co_return fail(Errc::payload_too_large, "Request body exceeds the limit of " + limit_name);
+}
+
+}  // namespace
+
+net::awaitable<Result<std::string>> read_json_body(RouteCall call) {
+  const ServiceSettings& settings = call.parts.settings;
+  return read_body_of(
+      call, settings.body_limit_bytes(),
+      std::to_string(settings.body_limit_mib) + " MB set by DYN_HTTP_BODY_LIMIT_MB");
+}
+
+net::awaitable<Result<std::string>> read_small_json_body(RouteCall call) {
+  return read_body_of(call, kSmallBodyBytes, std::to_string(kSmallBodyBytes / 1024) + " KiB");
 }
 
 net::awaitable<void> answer_error(RouteCall call, Error error, HeaderList headers) {

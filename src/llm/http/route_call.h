@@ -33,9 +33,11 @@ struct RouteCall {
   Exchange& exchange;
 };
 
-/// Reads a JSON body. Errors: unsupported_media_type for another content type, payload_too_large
-/// naming the limit, and read_body()'s.
+/// Reads a JSON body of at most the configured size. Errors: unsupported_media_type for another
+/// content type, payload_too_large naming the limit, and read_body()'s.
 boost::asio::awaitable<Result<std::string>> read_json_body(RouteCall call);
+/// The same for a body that is always small, and is therefore parsed on the shard.
+boost::asio::awaitable<Result<std::string>> read_small_json_body(RouteCall call);
 
 /// Answers with an error's status and body.
 boost::asio::awaitable<void> answer_error(RouteCall call, Error error, HeaderList headers = {});

@@ -198,12 +198,13 @@ void HttpService::Impl::add_routes() {
                  Access::key,
                  of(serve_busy_thresholds),
                  {"From when on workers are too busy, by model", "operation", {}}});
-    router->add({Method::post,
-                 "/busy_threshold",
-                 Gate::always,
-                 Access::key,
-                 of(serve_busy_threshold),
-                 {"Sets or reads the thresholds of one model", "operation", "BusyThreshold"}});
+    router->add(
+        {Method::post,
+         "/busy_threshold",
+         Gate::always,
+         Access::key,
+         of(serve_busy_threshold),
+         {"Sets or reads the thresholds of one model, for routers", "operation", "BusyThreshold"}});
   }
   router->add({Method::get,
                "/openapi.json",

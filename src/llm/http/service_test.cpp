@@ -657,6 +657,7 @@ TEST_F(ServiceTest, HealthShowsTheFleet) {
 TEST_F(ServiceTest, BusyThresholdsAreSetAndRead) {
   start(spell("x"));
   const auto ask = [&](std::string_view body) { return send("POST", "/busy_threshold", body); };
+  EXPECT_EQ(ask("{\"model\":\"" + std::string(20'000, 'm') + "\"}").status, 413);
   EXPECT_EQ(send("GET", "/busy_threshold").body,
             R"({"thresholds":[{"model":"m","active_decode_blocks_threshold":null,)"
             R"("active_prefill_tokens_threshold":null,)"

@@ -9,7 +9,7 @@
 namespace dynamo::engines::echo {
 
 struct Options {
-  /// Time between tokens. 0 means all at once: the whole answer is one batch, without a timer.
+  /// Time between tokens. 0 means at once, without a timer.
   std::chrono::milliseconds delay{10};
 };
 

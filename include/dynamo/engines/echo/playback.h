@@ -15,7 +15,7 @@ struct Playback {
   std::vector<llm::TokenId> answer;
   std::size_t prompt_tokens = 0;  ///< for the usage
   llm::FinishReason::Kind finish = llm::FinishReason::Kind::stop;
-  /// Time between tokens. 0 means all at once: the whole answer is one batch, without a timer.
+  /// Time between tokens. 0 means at once, without a timer.
   std::chrono::milliseconds delay{0};
 };
 

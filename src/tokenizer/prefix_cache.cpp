@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <cstring>
 #include <list>
 #include <mutex>
 #include <string>
@@ -25,23 +24,14 @@ constexpr std::size_t kShards = 16;
 /// List node, map node and the control block of the ids, roughly.
 constexpr std::size_t kEntryOverheadBytes = 192;
 
-/// Names a prefix: a hash of its bytes, guarded by its length and its outermost bytes.
-struct PrefixKey {
-  base::Hash128 hash;
-  std::uint64_t length = 0;
-  std::array<char, 16> first{};
-  std::array<char, 16> last{};
-  bool operator==(const PrefixKey&) const = default;
+struct HashOfHash {
+  std::size_t operator()(const base::Hash128& hash) const noexcept { return hash.low; }
 };
 
-struct PrefixKeyHash {
-  std::size_t operator()(const PrefixKey& key) const noexcept { return key.hash.low; }
-};
-
-/// A place where the text may be cut, with the key of what is before it.
+/// A place where the text may be cut, with the hash of what is before it.
 struct Boundary {
   std::size_t end;
-  PrefixKey key;
+  base::Hash128 hash;
 };
 
 using SharedIds = std::shared_ptr<const std::vector<TokenId>>;
@@ -53,28 +43,31 @@ base::Hash128 chain(const base::Hash128& before, std::string_view text) {
   return base::xxh3_128({reinterpret_cast<const char*>(words), sizeof words});
 }
 
+/// By hash, and by the text itself: texts of equal hash can be made, and one tenant must not get
+/// the ids of another's.
 class Shard {
  public:
-  SharedIds find(const PrefixKey& key) {
+  SharedIds find(const base::Hash128& hash, std::string_view prefix) {
     const std::lock_guard lock(mutex_);
-    const auto found = index_.find(key);
-    if (found == index_.end()) return nullptr;
+    const auto found = index_.find(hash);
+    if (found == index_.end() || found->second->text != prefix) return nullptr;
     order_.splice(order_.begin(), order_, found->second);
     return found->second->ids;
   }
 
-  void insert(const PrefixKey& key, SharedIds ids, std::size_t bytes_limit) {
-    const std::size_t bytes = ids->size() * sizeof(TokenId) + kEntryOverheadBytes;
+  void insert(const base::Hash128& hash, std::string_view prefix, SharedIds ids,
+              std::size_t bytes_limit) {
+    const std::size_t bytes = ids->size() * sizeof(TokenId) + prefix.size() + kEntryOverheadBytes;
     if (bytes > bytes_limit) return;
     const std::lock_guard lock(mutex_);
-    if (index_.contains(key)) return;
+    if (index_.contains(hash)) return;
     while (bytes_ + bytes > bytes_limit) {
       bytes_ -= order_.back().bytes;
-      index_.erase(order_.back().key);
+      index_.erase(order_.back().hash);
       order_.pop_back();
     }
-    order_.push_front({key, std::move(ids), bytes});
-    index_[key] = order_.begin();
+    order_.push_front({hash, std::string(prefix), std::move(ids), bytes});
+    index_[hash] = order_.begin();
     bytes_ += bytes;
   }
 
@@ -86,13 +79,14 @@ class Shard {
 
  private:
   struct Entry {
-    PrefixKey key;
+    base::Hash128 hash;
+    std::string text;
     SharedIds ids;
     std::size_t bytes;
   };
   mutable std::mutex mutex_;
   std::list<Entry> order_;  ///< most recently used first
-  std::unordered_map<PrefixKey, std::list<Entry>::iterator, PrefixKeyHash> index_;
+  std::unordered_map<base::Hash128, std::list<Entry>::iterator, HashOfHash> index_;
   std::size_t bytes_ = 0;
 };
 
@@ -108,7 +102,7 @@ struct PrefixCache::Impl {
   std::atomic<std::uint64_t> tokens_cached{0};
   std::atomic<std::uint64_t> tokens_uncached{0};
 
-  Shard& shard_of(const PrefixKey& key) { return shards[(key.hash.high >> 60) % kShards]; }
+  Shard& shard_of(const base::Hash128& hash) { return shards[(hash.high >> 60) % kShards]; }
   std::size_t shard_bytes() const { return options.bytes_limit / kShards; }
 
   std::vector<Boundary> boundaries_of(std::string_view text) const;
@@ -117,9 +111,11 @@ struct PrefixCache::Impl {
   Result<void> encode_behind(std::string_view text, std::size_t begin,
                              std::span<const Boundary> deeper, std::size_t first_id,
                              std::vector<TokenId>& out);
-  void remember(const PrefixKey& key, std::span<const TokenId> ids) {
-    shard_of(key).insert(key, std::make_shared<const std::vector<TokenId>>(ids.begin(), ids.end()),
-                         shard_bytes());
+  void remember(const Boundary& boundary, std::string_view text, std::span<const TokenId> ids) {
+    shard_of(boundary.hash)
+        .insert(boundary.hash, text.substr(0, boundary.end),
+                std::make_shared<const std::vector<TokenId>>(ids.begin(), ids.end()),
+                shard_bytes());
   }
 };
 
@@ -134,15 +130,9 @@ std::vector<Boundary> PrefixCache::Impl::boundaries_of(std::string_view text) co
     from = match->end;
     if (from == text.size()) break;
     if (!added.tokens()[match->value].special) continue;
-    Boundary& boundary = out.emplace_back();
-    boundary.end = from;
     hash = chain(hash, text.substr(hashed, from - hashed));
     hashed = from;
-    boundary.key.hash = hash;
-    boundary.key.length = from;
-    const std::size_t edge = std::min<std::size_t>(16, from);
-    std::memcpy(boundary.key.first.data(), text.data(), edge);
-    std::memcpy(boundary.key.last.data(), text.data() + from - edge, edge);
+    out.push_back({.end = from, .hash = hash});
   }
   return out;
 }
@@ -171,8 +161,9 @@ Result<std::size_t> PrefixCache::encode(std::string_view text, std::vector<Token
   std::size_t cached = 0;
   std::size_t deeper = boundaries.size();
   for (; deeper > 0; --deeper) {
-    const PrefixKey& key = boundaries[deeper - 1].key;
-    const SharedIds ids = impl_->shard_of(key).find(key);
+    const Boundary& boundary = boundaries[deeper - 1];
+    const SharedIds ids =
+        impl_->shard_of(boundary.hash).find(boundary.hash, text.substr(0, boundary.end));
     if (ids == nullptr) continue;
     cached = ids->size();
     out.insert(out.end(), ids->begin(), ids->end());
@@ -202,7 +193,7 @@ Result<void> PrefixCache::Impl::encode_fresh(std::string_view text,
     if (i >= kFirstRemembered && i + kLastRemembered < boundaries.size()) continue;
     DYN_CHECK(tokenizer->encode(text.substr(begin, boundaries[i].end - begin), out));
     begin = boundaries[i].end;
-    remember(boundaries[i].key, std::span(out).subspan(first_id));
+    remember(boundaries[i], text, std::span(out).subspan(first_id));
   }
   return tokenizer->encode(text.substr(begin), out);
 }
@@ -216,7 +207,7 @@ Result<void> PrefixCache::Impl::encode_behind(std::string_view text, std::size_t
     const Boundary& deepest = deeper.back();
     DYN_CHECK(tokenizer->encode(text.substr(begin, deepest.end - begin), out));
     begin = deepest.end;
-    remember(deepest.key, std::span(out).subspan(first_id));
+    remember(deepest, text, std::span(out).subspan(first_id));
   }
   return tokenizer->encode(text.substr(begin), out);
 }

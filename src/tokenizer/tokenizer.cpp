@@ -3,6 +3,7 @@
 #include <dynamo/tokenizer/tokenizer.h>
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 
 #include <fmt/core.h>
@@ -19,8 +20,11 @@ namespace {
 constexpr std::size_t kTextBytesLimit = std::size_t{1} << 30;
 /// Scratch over this is given back after a call: the common prompt is far smaller.
 constexpr std::size_t kScratchKept = std::size_t{1} << 18;
-/// Scratches kept for later calls.
-constexpr std::size_t kPoolLimit = 64;
+/// Scratches kept for later calls: as many as threads that can be encoding.
+std::size_t pool_limit() {
+  static const std::size_t limit = std::max(4U, std::thread::hardware_concurrency());
+  return limit;
+}
 
 }  // namespace
 
@@ -77,7 +81,7 @@ void Tokenizer::Impl::return_scratch(std::unique_ptr<Scratch> scratch) const {
     scratch->model.heap = {};
   }
   const std::lock_guard lock(pool_mutex);
-  if (pool.size() < kPoolLimit) pool.push_back(std::move(scratch));
+  if (pool.size() < pool_limit()) pool.push_back(std::move(scratch));
 }
 
 /// Cuts first what a model family wants cut (Kimi): at a number of characters, and inside long runs

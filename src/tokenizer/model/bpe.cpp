@@ -71,7 +71,7 @@ BpeModel::BpeModel(Vocabulary vocabulary, BpeOptions options)
 TokenId BpeModel::find_product(std::string_view token) {
   for (const TokenId guess : {last_product_ + 1, last_product_}) {
     if (vocabulary_[guess] == token && vocabulary_.contains(guess) &&
-        !vocabulary_.verbatim(guess)) {
+        !vocabulary_.verbatim(guess) && !vocabulary_.shadowed(guess)) {
       return last_product_ = guess;
     }
   }
@@ -211,6 +211,7 @@ Result<void> BpeModel::encode_symbols(std::string_view text, std::span<const Ran
   std::uint64_t hashes[kBatch];
   FourIds found[kBatch];
   std::uint8_t counts[kBatch];
+  PieceCache& cache = scratch.cache();
   for (std::size_t first = 0; first < pieces.size(); first += kBatch) {
     const auto batch = pieces.subspan(first, std::min(kBatch, pieces.size() - first));
     for (std::size_t i = 0; i < batch.size(); ++i) {
@@ -219,11 +220,11 @@ Result<void> BpeModel::encode_symbols(std::string_view text, std::span<const Ran
       // No short piece has the key of none.
       keys[i] = size <= kPieceKeyBytes && end - p >= 16 ? make_key_padded(p, size) : kNoPiece;
       hashes[i] = hash_key(keys[i]);
-      scratch.cache.prefetch_short(hashes[i]);
+      cache.prefetch_short(hashes[i]);
     }
     bool all_found = true;
     for (std::size_t i = 0; i < batch.size(); ++i) {
-      counts[i] = static_cast<std::uint8_t>(scratch.cache.find_short(keys[i], hashes[i], found[i]));
+      counts[i] = static_cast<std::uint8_t>(cache.find_short(keys[i], hashes[i], found[i]));
       if (counts[i] == 0) [[unlikely]] {
         all_found = false;
         vocabulary_.prefetch_short(hashes[i]);
@@ -273,7 +274,7 @@ bool BpeModel::encode_short(std::string_view piece, const char* end, bool is_par
   // As parts, texts are not tokens for `ignore_merges`: they are remembered apart.
   const PieceKey cached{key.low, key.high | (is_part ? kPartBit : 0)};
   scratch.ids.ensure(PieceCache::kIdsMax);
-  if (scratch.cache.append_short(cached, hash, scratch.ids)) return true;
+  if (scratch.cache().append_short(cached, hash, scratch.ids)) return true;
   const std::size_t before = scratch.ids.size();
   const Vocabulary::ShortSlot* slot = vocabulary_.find_short(key, hash);
   if (slot != nullptr && is_one_token(*slot, piece, is_part, scratch)) {
@@ -281,7 +282,7 @@ bool BpeModel::encode_short(std::string_view piece, const char* end, bool is_par
   } else if (!merge(piece, scratch)) {
     return false;
   }
-  scratch.cache.insert_short(cached, hash, scratch.ids.ids().subspan(before));
+  scratch.cache().insert_short(cached, hash, scratch.ids.ids().subspan(before));
   return true;
 }
 
@@ -300,7 +301,7 @@ bool BpeModel::encode_long(std::string_view piece, ModelScratch& scratch) const 
   const std::uint64_t hash = hash_text(piece);
   const bool cacheable = piece.size() <= PieceCache::kLongBytes;
   scratch.ids.ensure(PieceCache::kLongIds);
-  if (cacheable && scratch.cache.append_long(piece, hash, scratch.ids)) return true;
+  if (cacheable && scratch.cache().append_long(piece, hash, scratch.ids)) return true;
   const std::size_t before = scratch.ids.size();
   const TokenId id =
       piece.size() <= vocabulary_.longest_bytes() ? vocabulary_.find_long(piece, hash) : kNoToken;
@@ -309,7 +310,7 @@ bool BpeModel::encode_long(std::string_view piece, ModelScratch& scratch) const 
   } else if (!(can_cut_ ? encode_parts(piece, scratch) : merge(piece, scratch))) {
     return false;
   }
-  if (cacheable) scratch.cache.insert_long(piece, hash, scratch.ids.ids().subspan(before));
+  if (cacheable) scratch.cache().insert_long(piece, hash, scratch.ids.ids().subspan(before));
   return true;
 }
 

@@ -15,7 +15,7 @@ namespace dynamo::tokenizer::detail {
 /// piece of several ids can be stored with one wide write.
 class IdBuffer {
  public:
-  /// Room that append_unchecked may write beyond the ids it counts.
+  /// Room behind the ids that are counted, for wide writes through end().
   static constexpr std::size_t kSlack = 24;
 
   void clear() noexcept { size_ = 0; }

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -25,7 +26,12 @@ struct Range {
 
 /// Memory of one encode call at a time, reused by later calls.
 struct ModelScratch {
-  PieceCache cache;
+  /// Made at the first use: 2 MiB that models without merges never need.
+  PieceCache& cache() {
+    if (known_pieces == nullptr) known_pieces = std::make_unique<PieceCache>();
+    return *known_pieces;
+  }
+  std::unique_ptr<PieceCache> known_pieces;
   IdBuffer ids;
   std::vector<std::uint32_t> symbols;
   std::vector<std::uint32_t> ranks;

@@ -16,10 +16,8 @@ struct PieceKey {
   bool operator==(const PieceKey&) const = default;
 };
 inline constexpr std::size_t kPieceKeyBytes = 15;
-/// Is the key of no text: no length has these bits.
-inline constexpr PieceKey kNoPiece{0, std::uint64_t{1} << 63 | std::uint64_t{15} << 56};
-/// Bytes behind a text that make_key_padded may read.
-inline constexpr std::size_t kKeyPadding = 16;
+/// The key of no text (bytes, but a length of 0), and not that of an empty place.
+inline constexpr PieceKey kNoPiece{1, 0};
 
 inline std::uint64_t fold_multiply(std::uint64_t a, std::uint64_t b) noexcept {
   const auto product = static_cast<unsigned __int128>(a) * b;

@@ -93,16 +93,17 @@ std::size_t UnigramModel::memory_bytes() const noexcept {
 
 Result<void> UnigramModel::encode(std::string_view text, std::span<const Range> pieces,
                                   ModelScratch& scratch) const {
+  PieceCache& cache = scratch.cache();
   for (const Range piece : pieces) {
     const std::string_view part = text.substr(piece.begin, piece.end - piece.begin);
     if (part.size() <= kPieceKeyBytes) {
       const PieceKey key = make_key(part);
       const std::uint64_t hash = hash_key(key);
       scratch.ids.ensure(PieceCache::kIdsMax);
-      if (scratch.cache.append_short(key, hash, scratch.ids)) continue;
+      if (cache.append_short(key, hash, scratch.ids)) continue;
       const std::size_t before = scratch.ids.size();
       if (encode_piece(part, scratch)) {
-        scratch.cache.insert_short(key, hash, scratch.ids.ids().subspan(before));
+        cache.insert_short(key, hash, scratch.ids.ids().subspan(before));
         continue;
       }
     } else if (encode_piece(part, scratch)) {

@@ -19,7 +19,8 @@ Result<void> Vocabulary::add(std::string_view token, TokenId id) {
                 fmt::format("token id {} is over the limit of {}", id, kTokenIdLimit - 1));
   }
   if (token.size() > kLengthMask || blob_.size() + token.size() > UINT32_MAX) {
-    return fail(Errc::invalid_argument, "the vocabulary is larger than 4 GiB");
+    return fail(Errc::invalid_argument,
+                "a token is longer than 512 MiB, or the vocabulary larger than 4 GiB");
   }
   if (id >= entries_.size()) entries_.resize(id + 1);
   entries_[id] = {static_cast<std::uint32_t>(blob_.size()),
@@ -32,7 +33,11 @@ void Vocabulary::insert_short(TokenId id, std::string_view token) {
   const PieceKey key = make_key(token);
   std::size_t i = hash_key(key) & short_mask_;
   while (short_slots_[i].id != kNoToken && !(short_slots_[i].key == key)) i = (i + 1) & short_mask_;
-  if (short_slots_[i].id == kNoToken) ++count_;
+  if (short_slots_[i].id == kNoToken) {
+    ++count_;
+  } else {
+    entries_[short_slots_[i].id].length |= kShadowed;
+  }
   short_slots_[i].key = key;
   short_slots_[i].id = id;
 }
@@ -45,18 +50,21 @@ void Vocabulary::insert_long(TokenId id, std::string_view token) {
          !(long_slots_[i].tag == tag && (*this)[long_slots_[i].id] == token)) {
     i = (i + 1) & long_mask_;
   }
-  if (long_slots_[i].id == kNoToken) ++count_;
+  if (long_slots_[i].id == kNoToken) {
+    ++count_;
+  } else {
+    entries_[long_slots_[i].id].length |= kShadowed;
+  }
   long_slots_[i] = {tag, id};
 }
 
 void Vocabulary::build_index() {
-  constexpr std::uint32_t kIndexed = kPresent;
   std::size_t short_count = 0;
   std::size_t long_count = 0;
   count_ = 0;
   longest_ = 0;
   for (const Entry& entry : entries_) {
-    if ((entry.length & (kPresent | kVerbatim)) != kIndexed) {
+    if ((entry.length & (kPresent | kVerbatim)) != kPresent) {
       count_ += (entry.length & kPresent) != 0 ? 1 : 0;
       continue;
     }
@@ -69,7 +77,7 @@ void Vocabulary::build_index() {
   long_slots_.assign(std::bit_ceil(std::max<std::size_t>(2, long_count * 3 / 2)), LongSlot{});
   long_mask_ = long_slots_.size() - 1;
   for (TokenId id = 0; id < entries_.size(); ++id) {
-    if ((entries_[id].length & (kPresent | kVerbatim)) != kIndexed) continue;
+    if ((entries_[id].length & (kPresent | kVerbatim)) != kPresent) continue;
     const std::string_view token = (*this)[id];
     if (token.size() <= kPieceKeyBytes) {
       insert_short(id, token);

@@ -34,7 +34,7 @@ class Vocabulary {
   template <class Rewrite>
   void rewrite(Rewrite&& rewrite);
 
-  /// Builds the hash table; of two equal tokens the one added last is found.
+  /// Builds the hash table; of equal tokens the one with the highest id is found.
   void build_index();
 
   TokenId find(std::string_view token) const noexcept {
@@ -93,6 +93,11 @@ class Vocabulary {
     return id < entries_.size() && (entries_[id].length & kVerbatim) != 0;
   }
 
+  /// Whether find() gives another id for the same text.
+  bool shadowed(TokenId id) const noexcept {
+    return id < entries_.size() && (entries_[id].length & kShadowed) != 0;
+  }
+
   /// One more than the largest id.
   std::size_t size() const noexcept { return entries_.size(); }
   /// Number of different tokens.
@@ -106,7 +111,8 @@ class Vocabulary {
  private:
   static constexpr std::uint32_t kPresent = 1U << 31;
   static constexpr std::uint32_t kVerbatim = 1U << 30;
-  static constexpr std::uint32_t kLengthMask = kVerbatim - 1;
+  static constexpr std::uint32_t kShadowed = 1U << 29;
+  static constexpr std::uint32_t kLengthMask = kShadowed - 1;
   struct Entry {
     std::uint32_t offset = 0;
     std::uint32_t length = 0;  ///< with the flags above

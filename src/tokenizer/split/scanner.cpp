@@ -95,7 +95,8 @@ void scan(std::string_view text, Range piece, RangeList& out) {
 
 /// The case that is nearly all of plain text: a run of ASCII letters, alone or behind one space,
 /// with an ASCII character behind it. Its end, or 0 when it is another case.
-inline size_t plain_word_end(const char* t, size_t at, size_t end) noexcept {
+inline size_t plain_word_end([[maybe_unused]] const char* t, [[maybe_unused]] size_t at,
+                             [[maybe_unused]] size_t end) noexcept {
 #if defined(__SSE2__)
   if (end - at > 17) {
     const size_t from = at + (t[at] == ' ' ? 1 : 0);

@@ -120,6 +120,16 @@ TEST(BpeModel, IgnoreMergesTakesWholePiecesOnly) {
   EXPECT_EQ(encode(*ignoring, "abcabc", fresh), (Ids{4, 2, 4, 2}));
 }
 
+TEST(BpeModel, AMergeMakesTheTokenThatIsFoundWhereTwoAreEqual) {
+  // "ac" (3) first, so that the next merge's token is looked for right behind it.
+  const auto model =
+      build({.tokens = {"a", "b", "c", "ac", "ab", "ab"}, .merges = {{"a", "c"}, {"a", "b"}}});
+  EXPECT_EQ(model->find("ab"), 5U);
+  ModelScratch scratch;
+  EXPECT_EQ(encode(*model, "ab", scratch), (Ids{5}));
+  EXPECT_EQ(encode(*model, "abac", scratch), (Ids{5, 3}));
+}
+
 TEST(BpeModel, FusesUnknownCharactersWhenAsked) {
   RandomModel model;
   model.tokens = {"a", "<unk>"};
